@@ -1,0 +1,1 @@
+"""Astakos: who may do what, and how much. Identity, sign-on, quota and projects."""

@@ -1,0 +1,47 @@
+"""Settings that no single service owns."""
+
+from typing import Any
+
+from synnefo.common.settings import conf
+
+
+def _declare(name: str, type_: Any, default: Any, help_: str, **extra: Any) -> None:
+    conf.declare("common", name, type_, default, help_, **extra)
+
+
+_declare("SYNNEFO_SERVICES", list[str], ["astakos", "pithos", "cyclades"], "Services this host runs.")
+_declare("DEBUG", bool, False, "Developer mode. Never on a host that strangers reach.")
+_declare("SECRET_KEY", str, "", "Signs sessions and short-lived links. Required.", secret=True)
+_declare(
+    "SECRET_ENCRYPTION_KEY", list[str], [],
+    "Keys that encrypt stored secrets, newest first; 32 bytes in url-safe base64 each. Required.", secret=True,
+)
+_declare("DATABASE_URL", str, "sqlite:////var/lib/synnefo/synnefo.sqlite3",
+         "sqlite:///<path> or postgresql://user:password@host:port/name.", secret=True)
+_declare("DATABASE_POOL_SIZE", int, 16, "Connections a process keeps to PostgreSQL at most.")
+_declare("CACHE_URL", str, "locmem://", "locmem://, memcached://host:port or redis://host:port/0.")
+_declare("ALLOWED_HOSTS", list[str], ["localhost", "127.0.0.1", "[::1]"], "Host names this site answers to.")
+_declare("TRUSTED_PROXIES", list[str], [], "Addresses whose X-Forwarded-* headers are believed.")
+_declare("CSRF_TRUSTED_ORIGINS", list[str], [], "Origins (scheme://host) whose forms are accepted besides our own.")
+_declare("SESSION_COOKIE_SECURE", bool, True, "Send cookies over HTTPS only. The one-box demo on loopback turns it off.")
+_declare("LOG_LEVEL", str, "INFO", "Lowest level that is logged.")
+_declare("LOG_FORMAT", str, "json", "json, or console for people.")
+_declare("LOG_DIR", str, "/var/log/synnefo", "Directory of log files and of the command log.")
+_declare("STATE_DIR", str, "/var/lib/synnefo", "Directory for what the services keep on disk besides blocks.")
+_declare("METRICS_ALLOWED_ADDRESSES", list[str], ["127.0.0.1", "::1"], "Addresses that may read /metrics.")
+_declare("SNF_MANAGE_USER", str, "synnefo", "User snf-manage drops to when started as root; empty keeps root.")
+_declare("SNF_MANAGE_GROUP", str, "synnefo", "Group snf-manage drops to when started as root.")
+_declare("LOGGER_EXCLUDE_COMMANDS", str, "-list$|-show$", "Commands whose runs are not logged (regular expression).")
+_declare("EVENTS_URL", list[str], ["spool:///var/lib/synnefo/events"],
+         "Where Ganeti events travel: spool:///<directory> without a broker, or amqp://user:password@host:port "
+         "(several are tried in turn).", secret=True)
+_declare("AMQP_HOSTS", list[str], [], "The guides' name for the broker list; used instead of EVENTS_URL when not empty.",
+         secret=True)
+_declare("EXCHANGE_GANETI", str, "ganeti", "Topic exchange of the events.")
+_declare("ASTAKOS_BASE_URL", str, "http://127.0.0.1:8080/astakos", "Public root of Astakos.")
+_declare("ASTAKOS_AUTH_URL", str, "", "Identity root of an Astakos on another host; empty when it runs here.")
+_declare("CYCLADES_BASE_URL", str, "http://127.0.0.1:8080/cyclades", "Public root of Cyclades.")
+_declare("PITHOS_BASE_URL", str, "http://127.0.0.1:8080/pithos", "Public root of Pithos+.")
+_declare("CYCLADES_SERVICE_TOKEN", str, "", "Component token of Cyclades, when Astakos runs elsewhere.", secret=True)
+_declare("PITHOS_SERVICE_TOKEN", str, "", "Component token of Pithos+, when Astakos runs elsewhere.", secret=True)
+_declare("BRANDING_SERVICE_NAME", str, "Synnefo", "Name of the cloud, shown everywhere.")

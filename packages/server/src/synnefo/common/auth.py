@@ -1,0 +1,35 @@
+"""From a request to its caller. API calls are known by their token only; pages by their session only."""
+
+from __future__ import annotations
+
+from django.http import HttpRequest
+
+from synnefo.common import ports
+from synnefo.common.errors import Unauthenticated
+from synnefo.common.middleware import client_ip
+from synnefo.common.ports import Caller
+
+
+def token_of(request: HttpRequest) -> str:
+    """The token in X-Auth-Token or Authorization: Bearer. Raises `Unauthenticated` when there is none."""
+    token = request.headers.get("X-Auth-Token", "")
+    if not token:
+        scheme, _, credentials = request.headers.get("Authorization", "").partition(" ")
+        token = credentials.strip() if scheme.lower() == "bearer" else ""
+    if not token:
+        raise Unauthenticated("Access denied. No authentication token")
+    return token
+
+
+def api_caller(request: HttpRequest) -> Caller:
+    """The caller of an API request, asked of the identity service once a request."""
+    known: Caller | None = getattr(request, "_caller", None)
+    if known is None:
+        known = ports.identity().authenticate(token_of(request), client_ip=client_ip(request))
+        request._caller = known  # type: ignore[attr-defined]
+    return known
+
+
+def token_auth(request: HttpRequest) -> Caller:
+    """For `NinjaAPI(auth=token_auth)`; the caller is then `request.auth`."""
+    return api_caller(request)

@@ -1,0 +1,55 @@
+"""Request ids, access log, metrics and the headers every reply carries."""
+
+from __future__ import annotations
+
+import re
+import time
+import uuid
+from collections.abc import Callable
+
+import structlog
+from django.http import HttpRequest
+from django.http.response import HttpResponseBase
+from prometheus_client import Counter, Histogram
+
+from synnefo.common.settings import conf
+
+log = structlog.get_logger(__name__)
+REQUESTS = Counter("synnefo_http_requests", "HTTP requests answered", ["method", "route", "status"])
+LATENCY = Histogram("synnefo_http_request_seconds", "Time until the response's headers are ready", ["route"])
+_REQUEST_ID = re.compile(r"^req-[0-9a-f-]{36}$")
+
+
+def client_ip(request: HttpRequest) -> str:
+    """The peer's address, or the first of X-Forwarded-For when the peer is a trusted proxy."""
+    peer = str(request.META.get("REMOTE_ADDR", ""))
+    forwarded = request.headers.get("X-Forwarded-For", "")
+    if forwarded and peer in conf.TRUSTED_PROXIES:
+        return forwarded.split(",")[0].strip()
+    return peer
+
+
+class RequestContext:
+    """Gives each request an id (a caller's well-formed one is kept), binds it to the log and counts the request."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        given = request.headers.get("X-Openstack-Request-Id", "")
+        request_id = given if _REQUEST_ID.match(given) else f"req-{uuid.uuid4()}"
+        request.request_id = request_id  # type: ignore[attr-defined]
+        structlog.contextvars.clear_contextvars()
+        structlog.contextvars.bind_contextvars(request_id=request_id)
+        started = time.perf_counter()
+        response = self.get_response(request)
+        elapsed = time.perf_counter() - started
+        route = request.resolver_match.route if request.resolver_match else "unmatched"
+        REQUESTS.labels(request.method, route, response.status_code).inc()
+        LATENCY.labels(route).observe(elapsed)
+        response.headers["X-Openstack-Request-Id"] = request_id
+        if "/compute/" in request.path:
+            response.headers["X-Compute-Request-Id"] = request_id
+        log.info("request.done", method=request.method, path=request.path, status=response.status_code,
+                 elapsed_ms=round(elapsed * 1000, 1))
+        return response

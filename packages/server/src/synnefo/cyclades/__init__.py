@@ -1,0 +1,1 @@
+"""Cyclades: servers, networks, images and volumes on many Ganeti clusters."""

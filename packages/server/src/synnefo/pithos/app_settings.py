@@ -1,0 +1,9 @@
+"""Settings of pithos, declared in the registry."""
+
+from typing import Any
+
+from synnefo.common.settings import conf
+
+
+def _declare(name: str, type_: Any, default: Any, help_: str, **extra: Any) -> None:
+    conf.declare("pithos", name, type_, default, help_, **extra)

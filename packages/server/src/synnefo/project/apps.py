@@ -1,0 +1,13 @@
+from django.apps import AppConfig
+
+
+class ProjectConfig(AppConfig):
+    name = "synnefo.project"
+    label = "project"
+
+    def ready(self) -> None:
+        from synnefo.common import logging
+        from synnefo.project import wiring
+
+        logging.configure()
+        wiring.connect()

@@ -1,0 +1,111 @@
+"""Django's settings, derived from the registry in `synnefo.common.settings`. Operators never edit this file."""
+
+from __future__ import annotations
+
+import importlib
+from urllib.parse import unquote, urlparse
+
+from synnefo.common import app_settings as _common_settings  # noqa: F401 - declares
+from synnefo.common.settings import conf
+
+for _service in ("astakos", "pithos", "cyclades"):
+    importlib.import_module(f"synnefo.{_service}.app_settings")
+conf.load()
+
+
+def _database(url: str) -> dict[str, object]:
+    parsed = urlparse(url)
+    if parsed.scheme == "sqlite":
+        # An immediate transaction takes the write lock at BEGIN, so that a read never has to be upgraded (and fail).
+        # synchronous=FULL: a commit that was answered survives a power cut.
+        return {
+            "ENGINE": "django.db.backends.sqlite3", "NAME": parsed.path[1:] if parsed.path.startswith("//") else parsed.path,
+            "OPTIONS": {"transaction_mode": "IMMEDIATE", "timeout": 30,
+                        "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL;"},
+            # A file, so that tests with threads see one database.
+            "TEST": {"NAME": f"{parsed.path}-tests"},
+        }
+    if parsed.scheme in {"postgresql", "postgres"}:
+        return {
+            "ENGINE": "django.db.backends.postgresql", "NAME": parsed.path.lstrip("/"),
+            "USER": unquote(parsed.username or ""), "PASSWORD": unquote(parsed.password or ""),
+            "HOST": parsed.hostname or "", "PORT": str(parsed.port or ""),
+            "OPTIONS": {"pool": {"min_size": 1, "max_size": conf.DATABASE_POOL_SIZE, "timeout": 30},
+                        "options": "-c lock_timeout=10s"},
+        }
+    raise ValueError(f"DATABASE_URL: unknown kind {parsed.scheme!r}; use sqlite: or postgresql:")
+
+
+def _cache(url: str) -> dict[str, object]:
+    parsed = urlparse(url)
+    if parsed.scheme == "locmem":
+        return {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}
+    if parsed.scheme == "memcached":
+        return {"BACKEND": "django.core.cache.backends.memcached.PyMemcacheCache", "LOCATION": parsed.netloc}
+    return {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": url}
+
+
+DEBUG = conf.DEBUG
+SECRET_KEY = conf.SECRET_KEY
+ALLOWED_HOSTS = conf.ALLOWED_HOSTS
+CSRF_TRUSTED_ORIGINS = conf.CSRF_TRUSTED_ORIGINS
+ROOT_URLCONF = "synnefo.project.urls"
+WSGI_APPLICATION = "synnefo.project.wsgi.application"
+APPEND_SLASH = False  # a redirect would lose the body of a POST
+USE_TZ = True
+TIME_ZONE = "UTC"
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+DATABASES = {"default": _database(conf.DATABASE_URL)}
+CACHES = {"default": _cache(conf.CACHE_URL)}
+
+_SERVICE_APPS = {
+    "astakos": ["synnefo.astakos.quotaholder", "synnefo.astakos"],
+    "pithos": ["synnefo.pithos"],
+    "cyclades": ["synnefo.cyclades"],
+}
+INSTALLED_APPS = [
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.staticfiles",
+    "django_htmx",
+    *(app for service in conf.SYNNEFO_SERVICES for app in _SERVICE_APPS[service]),
+    "synnefo.web",
+    "synnefo.project.apps.ProjectConfig",
+]
+AUTH_USER_MODEL = "astakos.User"
+PASSWORD_HASHERS = ["django.contrib.auth.hashers.Argon2PasswordHasher"]
+MIDDLEWARE = [
+    "synnefo.common.middleware.RequestContext",
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "django_htmx.middleware.HtmxMiddleware",
+]
+TEMPLATES = [{
+    "BACKEND": "django.template.backends.django.DjangoTemplates",
+    "APP_DIRS": True,
+    "OPTIONS": {"context_processors": [
+        "django.template.context_processors.request",
+        "django.contrib.auth.context_processors.auth",
+        "django.contrib.messages.context_processors.messages",
+    ]},
+}]
+STATIC_URL = "/static/"
+WHITENOISE_USE_FINDERS = True  # a one-box site needs no collectstatic
+WHITENOISE_AUTOREFRESH = False
+SESSION_COOKIE_SECURE = conf.SESSION_COOKIE_SECURE
+SESSION_COOKIE_HTTPONLY = True
+SESSION_COOKIE_SAMESITE = "Lax"
+CSRF_COOKIE_SECURE = conf.SESSION_COOKIE_SECURE
+SECURE_CONTENT_TYPE_NOSNIFF = True
+SECURE_REFERRER_POLICY = "same-origin"
+X_FRAME_OPTIONS = "DENY"
+LOGGING_CONFIG = None  # synnefo.common.logging does it
+DATA_UPLOAD_MAX_MEMORY_SIZE = 2 * 1024 * 1024
+LOGIN_URL = "/astakos/ui/login"

@@ -1,0 +1,1 @@
+"""The web interface: pages over the services of Astakos, Cyclades and Pithos+."""

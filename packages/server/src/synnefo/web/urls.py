@@ -1,0 +1,5 @@
+"""URLs of the web interface."""
+
+from django.urls import URLPattern, URLResolver
+
+urlpatterns: list[URLPattern | URLResolver] = []
