@@ -7,3 +7,25 @@ from synnefo.common.settings import conf
 
 def _declare(name: str, type_: Any, default: Any, help_: str, **extra: Any) -> None:
     conf.declare("cyclades", name, type_, default, help_, **extra)
+
+
+# Networks.
+_declare("DEFAULT_MAC_PREFIX", str, "aa:00:0", "MAC prefix (five digits) of networks whose flavor has none of its own.")
+_declare("DEFAULT_BRIDGE", str, "br0", "Bridge of CUSTOM networks.")
+_declare("DEFAULT_MAC_FILTERED_BRIDGE", str, "prv0", "Bridge that all MAC_FILTERED networks share.")
+_declare("API_ENABLED_NETWORK_FLAVORS", list[str], ["MAC_FILTERED"], "Network types that users may create.")
+_declare("CYCLADES_NETWORK_FLAVORS", dict[str, dict[str, Any]], {}, "Network types of this site, over the built-in ones.")
+_declare("CYCLADES_DEFAULT_NETWORK_TYPE", str | None, "",
+         "Type of a network whose request names none; empty: the first enabled one; None: the request is refused.")
+_declare("MAX_CIDR_BLOCK", int, 22, "Shortest IPv4 prefix of a user's subnet.")
+_declare("CYCLADES_PUBLIC_MAX_CIDR_BLOCK", int, 16, "Shortest IPv4 prefix of a public subnet.")
+_declare("CYCLADES_FORCED_SERVER_NETWORKS", list[Any], [],
+         "Networks every new server is connected to: ids, SNF:ANY_PUBLIC[_IPV4|_IPV6], or lists of these (first that works).")
+_declare("CYCLADES_DEFAULT_SERVER_NETWORKS", list[Any], [],
+         "Networks of a new server whose request names none; with the access rules and quota of that request.")
+_declare("GANETI_MAX_NICS_PER_INSTANCE", int, 8, "NICs a server may have.")
+_declare("DEFAULT_FIREWALL_PROFILE", str, "DISABLED", "Firewall profile of public NICs without a firewall tag.")
+_declare("CYCLADES_ASSIGN_MAC", bool, True, "Choose MAC addresses here instead of leaving that to Ganeti.")
+_declare("CYCLADES_MAX_PORTS_PER_NETWORK", int, 4096, "Ports a private network may have.")
+_declare("CYCLADES_SUBNET_DELETE_ENABLED", bool, True, "Let users delete unused subnets; otherwise they go with the network.")
+_declare("CYCLADES_DEFAULT_MTU", int, 1500, "MTU shown for networks.", unit="bytes")
