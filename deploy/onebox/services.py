@@ -42,7 +42,8 @@ def settings(state: State, facts: dict[str, Any]) -> dict[str, Any]:
         "CONSOLE_PROXY_URL": f"ws://{root.removeprefix('http://').rsplit(':', 1)[0]}:{facts['console_port']}",
         "SNF_MANAGE_USER": "",
         "SNF_MANAGE_GROUP": "",
-        "CYCLADES_DEFAULT_SERVER_NETWORKS": ["SNF:ANY_PUBLIC_IPV4"],
+        "CYCLADES_FORCED_SERVER_NETWORKS": ["SNF:ANY_PUBLIC_IPV4"],
+        "CYCLADES_DEFAULT_SERVER_NETWORKS": [],
     }
 
 
