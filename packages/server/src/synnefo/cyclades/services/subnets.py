@@ -5,7 +5,7 @@ from __future__ import annotations
 import ipaddress
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NoReturn
 
 import structlog
 from django.db import IntegrityError, transaction
@@ -178,6 +178,26 @@ def _given_runs(
             raise BadRange("Allocation pools overlap.")
         previous = last
     return runs
+
+
+def checked_address(text: object, *, field: str) -> str:
+    """The canonical form of an IP address. Raises `InvalidInput`."""
+    try:
+        return str(ipaddress.ip_address(text.strip())) if isinstance(text, str) else _refuse(field)
+    except ValueError:
+        return _refuse(field)
+
+
+def checked_destination(text: object) -> str:
+    """The canonical form of a route's destination. Raises `InvalidInput`."""
+    try:
+        return str(ipaddress.ip_network(text.strip(), strict=False)) if isinstance(text, str) else _refuse("destination")
+    except ValueError:
+        return _refuse("destination")
+
+
+def _refuse(field: str) -> NoReturn:
+    raise InvalidInput(f"{field} holds something that is not an IP address or range.", field=field)
 
 
 def _ipv4_number(text: str) -> int:
