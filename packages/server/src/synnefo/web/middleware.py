@@ -1,0 +1,33 @@
+"""Headers of pages: a strict content policy, and no caching of what belongs to a user."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from urllib.parse import urlparse
+
+from django.http import HttpRequest
+from django.http.response import HttpResponseBase
+
+from synnefo.common.settings import conf
+
+
+def content_policy() -> str:
+    """Only our own files run and load; sockets go to the console proxy; nobody may frame us."""
+    parsed = urlparse(conf.CONSOLE_PROXY_URL)
+    console = f"{parsed.scheme}://{parsed.netloc}"
+    return ("default-src 'none'; script-src 'self'; worker-src 'self'; style-src 'self'; img-src 'self' data: blob:; "
+            f"font-src 'self'; connect-src 'self' {console}; form-action 'self'; base-uri 'none'; frame-ancestors 'none'")
+
+
+class PageHeaders:
+    """Adds the policy to every HTML page that has none of its own."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        response = self.get_response(request)
+        if response.headers.get("Content-Type", "").startswith("text/html"):
+            response.headers.setdefault("Content-Security-Policy", content_policy())
+            response.headers.setdefault("Cache-Control", "no-store")
+        return response

@@ -1,0 +1,40 @@
+"""Overview, usage and API access."""
+
+from __future__ import annotations
+
+import collections
+from typing import Any
+
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+
+from synnefo.common.settings import conf
+from synnefo.web import machines, usage
+from synnefo.web.gateway import Gateway
+from synnefo.web.views.common import page
+
+
+def _projects(gateway: Gateway) -> list[dict[str, Any]]:
+    return usage.bars(gateway.get("account", "/quotas"), gateway.get("account", "/resources"), gateway.caller.project_id)
+
+
+@page("GET")
+def overview(request: HttpRequest, gateway: Gateway) -> HttpResponse:
+    servers = gateway.get("compute", "/servers/detail")["servers"]
+    counts = collections.Counter(server["status"] for server in servers)
+    states = [{"label": machines.STATUSES.get(status, ("Unknown", ""))[0].lower(), "kind": machines.STATUSES.get(status, ("", ""))[1],
+               "count": count} for status, count in sorted(counts.items())]
+    context = {"name": gateway.caller.name or gateway.caller.email, "states": states, "projects": _projects(gateway)[:1]}
+    return render(request, "web/overview.html", context)
+
+
+@page("GET")
+def show_usage(request: HttpRequest, gateway: Gateway) -> HttpResponse:
+    return render(request, "web/usage.html", {"projects": _projects(gateway)})
+
+
+@page("GET")
+def api_access(request: HttpRequest, gateway: Gateway) -> HttpResponse:
+    context = {"auth_url": f"{conf.ASTAKOS_BASE_URL}/identity/v2.0", "auth_url_v3": f"{conf.ASTAKOS_BASE_URL}/identity/v3",
+               "uuid": gateway.caller.user_id, "email": gateway.caller.email, "project": gateway.caller.project_id}
+    return render(request, "web/api_access.html", context)
