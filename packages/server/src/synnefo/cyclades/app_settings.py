@@ -29,3 +29,12 @@ _declare("CYCLADES_ASSIGN_MAC", bool, True, "Choose MAC addresses here instead o
 _declare("CYCLADES_MAX_PORTS_PER_NETWORK", int, 4096, "Ports a private network may have.")
 _declare("CYCLADES_SUBNET_DELETE_ENABLED", bool, True, "Let users delete unused subnets; otherwise they go with the network.")
 _declare("CYCLADES_DEFAULT_MTU", int, 1500, "MTU shown for networks.", unit="bytes")
+
+# Ganeti's remote API and its events.
+_declare("GANETI_RAPI_TIMEOUT", float, 60.0, "Longest wait for an answer of a cluster.", unit="seconds")
+_declare("GANETI_RAPI_CONNECT_TIMEOUT", float, 5.0, "Longest wait for a connection to a cluster.", unit="seconds")
+_declare("GANETI_RAPI_MAX_CONCURRENT", int, 8, "Calls a process has under way to one cluster at most.")
+_declare("GANETI_RAPI_INSECURE", bool, False, "Accept any certificate of a cluster. Never where strangers share the network.")
+_declare("EVENT_RETRY_LIMIT", int, 5, "Times an event is tried again after a passing failure before it becomes a dead letter.")
+_declare("EVENT_RETRY_SECONDS", float, 1.0, "Wait before the first new try of an event; doubled each time.", unit="seconds")
+_declare("DISPATCHER_PREFETCH", int, 5, "Events a dispatcher holds unacknowledged.")
