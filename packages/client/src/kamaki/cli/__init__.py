@@ -19,10 +19,10 @@ from kamaki.cli import (
     networks,
     servers,
 )
-from kamaki.cli.context import Commands, Session
+from kamaki.cli.context import Session, explain
 from kamaki.cli.output import stderr
 
-app = typer.Typer(cls=Commands, no_args_is_help=True, pretty_exceptions_enable=False, rich_markup_mode="rich",
+app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, rich_markup_mode="rich",
                   help="Command line of Synnefo clouds.", context_settings={"help_option_names": ["-h", "--help"]})
 for module in (configuration, identity, containers, files, images, flavors, networks, servers):
     for name, group in module.GROUPS.items():
@@ -58,8 +58,12 @@ def options(
 
 
 def main() -> None:
+    """Run a command. An error is explained in words; its kind is the exit code."""
     try:
         app()
+    except errors.KamakiError as error:
+        explain(error)
+        sys.exit(error.exit_code)
     except KeyboardInterrupt:
         stderr.print("Canceled by user")
         sys.exit(130)

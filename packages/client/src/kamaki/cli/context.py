@@ -1,4 +1,4 @@
-"""What every command shares: the chosen cloud, the output format, and the one place that turns errors into exit codes."""
+"""What every command shares: the chosen cloud, the output format, and how errors are explained."""
 
 from __future__ import annotations
 
@@ -6,11 +6,9 @@ import os
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
-import click
 import typer
-from typer.core import TyperGroup
 
 from kamaki.cli.output import Format, stderr
 from kamaki.cloud import Cloud
@@ -69,23 +67,6 @@ def session(context: typer.Context) -> Session:
 
 def cloud(context: typer.Context) -> Cloud:
     return session(context).cloud
-
-
-class Commands(TyperGroup):
-    """A group that explains errors in words and leaves with the error's exit code."""
-
-    def invoke(self, ctx: click.Context) -> Any:
-        try:
-            return super().invoke(ctx)
-        except KamakiError as error:
-            if ctx.parent is not None:
-                raise
-            explain(error)
-            ctx.exit(error.exit_code)
-
-    def resolve_command(self, ctx: click.Context, args: list[str]) -> tuple[str | None, click.Command | None, list[str]]:
-        # The guides spell some commands in full ("server information"); none may be abbreviated by accident.
-        return super().resolve_command(ctx, args)
 
 
 def explain(error: KamakiError) -> None:

@@ -92,7 +92,8 @@ def _summary(created: dict[str, Any]) -> dict[str, Any]:
 
 
 def _network(text: str) -> dict[str, Any]:
-    parts = dict(part.split("=", 1) if "=" in part else ("id", part) for part in text.split(","))
+    pairs = [part.partition("=") if "=" in part else ("id", "=", part) for part in text.split(",")]
+    parts = {key: value for key, _, value in pairs}
     unknown = set(parts) - {"id", "ip"}
     if unknown or "id" not in parts:
         raise errors.UsageError(f"--network {text}: write ID or id=ID,ip=ADDRESS.")

@@ -184,8 +184,8 @@ def guarded(dialect: str = "synnefo") -> Callable[[Callable[..., HttpResponseBas
 def install(api: NinjaAPI, dialect: str = "synnefo") -> None:
     """Make a ninja API answer every exception in the dialect."""
 
-    def handle(request: HttpRequest, error: Exception) -> HttpResponse:
-        return render(error, dialect)
+    def handle(request: HttpRequest, error: Exception | type[Exception]) -> HttpResponse:
+        return render(error if isinstance(error, Exception) else error(), dialect)
 
     for kind in (errors.DomainError, ValidationError, HttpError, Http404, DatabaseError, Exception):
         api.add_exception_handler(kind, handle)

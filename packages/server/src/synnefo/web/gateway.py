@@ -32,6 +32,9 @@ SERVICES = {
 }
 
 
+_KEPT: tuple[str, ...] = ("SERVER_NAME", "SERVER_PORT", "REMOTE_ADDR", "HTTP_HOST")
+
+
 class ApiFault(DomainError):
     """The API refused. `status` is its answer; the public text is the API's own message."""
 
@@ -54,7 +57,7 @@ class Answer:
 
     def pieces(self) -> Iterator[bytes]:
         if isinstance(self.response, StreamingHttpResponse):
-            yield from cast(Iterator[bytes], iter(self.response))
+            yield from iter(self.response)
         else:
             yield cast(bytes, getattr(self.response, "content", b""))
 
@@ -89,7 +92,7 @@ class Gateway:
                  query: Mapping[str, str] | None, headers: Mapping[str, str]) -> WSGIRequest:
         setting, root = SERVICES[service]
         full = urlparse(getattr(conf, setting)).path.rstrip("/") + root + path
-        environ = {key: self.page.META[key] for key in ("SERVER_NAME", "SERVER_PORT", "REMOTE_ADDR", "HTTP_HOST") if key in self.page.META}
+        environ: dict[str, Any] = {key: self.page.META[key] for key in _KEPT if key in self.page.META}
         environ |= {
             "REQUEST_METHOD": method, "PATH_INFO": unquote(full).encode().decode("latin-1"), "SCRIPT_NAME": "",
             "RAW_URI": full, "REQUEST_URI": full, "QUERY_STRING": urlencode(query or {}), "CONTENT_TYPE": content_type if body else "",
