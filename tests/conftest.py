@@ -11,6 +11,7 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+import django  # noqa: F401 - pytest-django sets Django up only where it finds it imported
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
