@@ -11,7 +11,7 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-import django  # noqa: F401 - pytest-django sets Django up only where it finds it imported
+import django
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -38,6 +38,8 @@ os.environ.update(
     SYNNEFO_CYCLADES_BASE_URL="http://testserver/cyclades",
     SYNNEFO_PITHOS_BASE_URL="http://testserver/pithos",
 )
+# pytest-django reads the environment before this file is loaded, so it finds nothing to set up by itself.
+django.setup()
 
 
 @pytest.fixture
