@@ -1,9 +1,35 @@
 """Settings of astakos, declared in the registry."""
 
-from typing import Any
+from typing import Annotated, Any
+
+from pydantic import Field
 
 from synnefo.common.settings import conf
 
 
 def _declare(name: str, type_: Any, default: Any, help_: str, **extra: Any) -> None:
     conf.declare("astakos", name, type_, default, help_, **extra)
+
+
+_declare("ASTAKOS_AUTH_TOKEN_DURATION", int, 30 * 24, "Life of a named API token.", unit="hours")
+_declare("ASTAKOS_V3_TOKEN_DURATION", Annotated[int, Field(ge=300)], 3600,
+         "Life of a token issued for credentials by the identity API.", unit="seconds")
+_declare("ASTAKOS_ALLOW_EXPIRED_WINDOW", int, 48 * 3600,
+         "How long after expiry services may still ask what a token was.", unit="seconds")
+_declare("ASTAKOS_API_PASSWORD_AUTH", bool, True, "Accept account passwords at the identity API.")
+_declare("ASTAKOS_ALLOW_QUERY_TOKEN", bool, False, "Accept the token in the query string too. Addresses leak into logs.")
+_declare("ASTAKOS_ADMIN_API_PERMITTED_GROUPS", list[str], ["admin-api"],
+         "Groups whose members may look at other users through the identity API.")
+_declare("ASTAKOS_REGION_NAME", str, "default", "Region named in the catalogs.")
+_declare("ASTAKOS_CATALOG_MAX", int, 5000, "Entries a user may ask of user_catalogs in one call.")
+_declare("ASTAKOS_MODERATION_ENABLED", bool, False, "New users wait for an operator's approval.")
+_declare("ASTAKOS_RE_USER_EMAIL_PATTERNS", list[str], [],
+         "With moderation, users whose e-mail matches one of these expressions need no approval. "
+         "They are anchored at the start only: end them with $.")
+_declare("ASTAKOS_RATELIMIT_RETRIES_ALLOWED", Annotated[int, Field(ge=1)], 3,
+         "Wrong passwords a minute per user before waits are imposed; ten times as many per address.")
+_declare("ASTAKOS_LOGIN_SUCCESS_URL", str, "/", "Where sign-in leads when no page was asked for.")
+_declare("ASTAKOS_LOGOUT_NEXT", str, "", "Where sign-out leads; empty is the sign-in page.")
+_declare("ASTAKOS_COOKIE_DOMAIN", str, "", "Domain below which sign-in may send people back.")
+_declare("ASTAKOS_COMPONENT_TOKEN_GRACE", int, 0,
+         "How long the old token of a component works after a renewal.", unit="hours")

@@ -1,0 +1,52 @@
+"""API tokens: what a program shows instead of a password. Several per user; only their hash is stored."""
+
+from __future__ import annotations
+
+import datetime
+from typing import ClassVar
+
+from django.conf import settings
+from django.db import models
+from django.utils import timezone
+
+
+class TokenKind(models.TextChoices):
+    NAMED = "named", "made by the user or an operator, lives until it expires or is revoked"
+    ISSUED = "issued", "short-lived, given for credentials by the identity API"
+
+
+class ApiToken(models.Model):
+    """One token. It is alive when neither revoked nor expired; `roles` null means all roles of the user."""
+
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="api_tokens")
+    kind = models.CharField(max_length=10, choices=TokenKind.choices)
+    name = models.CharField(max_length=150, blank=True, default="")
+    token_hash = models.CharField(max_length=64, unique=True)
+    prefix = models.CharField(max_length=8)
+    """The first characters, so that people tell their tokens apart."""
+    methods = models.JSONField(default=list)
+    audit_id = models.CharField(max_length=32)
+    parent_audit_id = models.CharField(max_length=32, blank=True, default="")
+    is_unscoped = models.BooleanField(default=False)
+    project_id = models.CharField(max_length=36, blank=True, default="")
+    """The only project this token reaches; empty means all projects of the user."""
+    roles = models.JSONField(null=True, blank=True, default=None)
+    created_at = models.DateTimeField(default=timezone.now)
+    expires_at = models.DateTimeField()
+    revoked_at = models.DateTimeField(null=True, blank=True)
+    last_used_at = models.DateTimeField(null=True, blank=True)
+    last_used_ip = models.CharField(max_length=45, blank=True, default="")
+
+    class Meta:
+        indexes: ClassVar[list[models.Index]] = [
+            models.Index(fields=["user", "kind"]), models.Index(fields=["expires_at"])]
+        constraints: ClassVar[list[models.BaseConstraint]] = [
+            models.CheckConstraint(condition=models.Q(is_unscoped=False) | models.Q(project_id=""),
+                                   name="token_unscoped_has_no_project")]
+
+    def __str__(self) -> str:
+        return f"{self.prefix}…"
+
+    def is_expired(self, now: datetime.datetime) -> bool:
+        """A token that expires this instant is still valid."""
+        return self.expires_at < now
