@@ -92,6 +92,16 @@ class RequestTooLarge(DomainError):
     """The request itself (body, header, name, list) is larger than the published limit."""
 
 
+class RateLimited(DomainError):
+    """Too many tries in a short time. `retry_after_s` says when the next one is looked at."""
+
+    retryable = True
+
+    def __init__(self, public: str, *, retry_after_s: int, **kwargs: Any) -> None:
+        super().__init__(public, **kwargs)
+        self.retry_after_s = retry_after_s
+
+
 class QuotaExceeded(DomainError):
     """A holding's limit would be passed. `data` names the provision, limit and usage."""
 

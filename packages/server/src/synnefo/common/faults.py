@@ -48,6 +48,7 @@ FAULTS: dict[type[errors.DomainError], Fault] = {
     errors.UnsupportedMediaType: Fault("badMediaType", 415),
     errors.RangeNotSatisfiable: Fault("rangeNotSatisfiable", 416),
     errors.UnprocessableEntity: Fault("unprocessableEntity", 422),
+    errors.RateLimited: Fault("overLimit", 429),
     errors.BrokenInvariant: Fault("internalServerError", 500),
     errors.NotSupported: Fault("notImplemented", 501),
     errors.NoCapacity: Fault("serviceUnavailable", 503),
@@ -81,7 +82,7 @@ def _synnefo(fault: Fault, text: str, error: errors.DomainError | None) -> HttpR
 
 def _keystone(fault: Fault, text: str, error: errors.DomainError | None) -> HttpResponse:
     titles = {400: "Bad Request", 401: "Unauthorized", 403: "Forbidden", 404: "Not Found", 405: "Method Not Allowed",
-              409: "Conflict", 413: "Request Entity Too Large", 503: "Service Unavailable"}
+              409: "Conflict", 413: "Request Entity Too Large", 429: "Too Many Requests", 503: "Service Unavailable"}
     title = titles.get(fault.status, "Internal Server Error")
     response = JsonResponse({"error": {"code": fault.status, "title": title, "message": text}}, status=fault.status)
     if fault.status == 401:
@@ -133,6 +134,8 @@ def render(error: Exception, dialect: str = "synnefo") -> HttpResponse:
     response = DIALECTS[dialect](fault, text, known)
     if isinstance(known, errors.MethodNotAllowed):
         response["Allow"] = ", ".join(known.allowed)
+    if isinstance(known, errors.RateLimited):
+        response["Retry-After"] = str(known.retry_after_s)
     if known.retryable and fault.status == 503:
         response["Retry-After"] = "5"
     return response
