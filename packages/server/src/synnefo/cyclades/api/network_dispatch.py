@@ -29,7 +29,9 @@ def _finished(response: HttpResponseBase) -> HttpResponseBase:
     """What every answer carries: it is one caller's and must not be kept by anybody in between."""
     response.headers["Cache-Control"] = "no-store"
     response.headers["Vary"] = "X-Auth-Token"
-    if response.headers.get("Content-Type", "").startswith("application/json"):
+    if isinstance(response, HttpResponse) and not response.content:
+        del response.headers["Content-Type"]
+    elif response.headers.get("Content-Type", "").startswith("application/json"):
         response.headers["Content-Type"] = "application/json; charset=UTF-8"
     return response
 
