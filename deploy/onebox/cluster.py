@@ -131,14 +131,15 @@ def _layout(directory: Path) -> Layout:
 
 def enter_command(directory: Path) -> list[str]:
     """Prefix that runs a command inside the node's namespaces with a clean environment. Finds the process anew each time."""
-    script = f'exec nsenter -t "$(cat {directory}/pid)" -m -u -n -p -r -w -- /usr/bin/env -i ' \
-             'PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LANG=C.UTF-8 "$@"'
+    environment_ = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LANG=C.UTF-8"
+    script = f'exec nsenter -t "$(cat {directory}/pid)" -m -u -n -p -r -w -- /usr/bin/env -i {environment_} "$@"'
     return ["bash", "-c", script, "enter"]
 
 
 def exec_in(directory: Path, command: list[str], **options: Any) -> subprocess.CompletedProcess[Any]:
     """Run a command inside the node; `options` go to `subprocess.run`."""
-    return subprocess.run([*enter_command(directory), *command], **options)
+    options.setdefault("check", False)
+    return subprocess.run([*enter_command(directory), *command], **options)  # noqa: PLW1510 - set above
 
 
 def _make_namespace(layout: Layout, log: Path) -> None:
