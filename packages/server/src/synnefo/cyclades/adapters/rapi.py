@@ -78,7 +78,8 @@ class RapiCluster:
 
     def get_instance(self, name: str, *, live: bool = False) -> Instance:
         fields = (*reading.STATIC_FIELDS, *(reading.LIVE_FIELDS if live else ()))
-        for row in self._query("instance", fields, ["=", "name", name]):
+        # Not "=": Ganeti 3.0 answers a name it does not know with an internal error instead of no rows.
+        for row in self._query("instance", fields, ["=~", "name", f"^{re.escape(name)}$"]):
             return reading.instance(row)
         raise GanetiNotFound("There is no such instance in the cluster.", status=404, instance=name)
 
