@@ -395,7 +395,7 @@ def _with_key(value: Any, key: str) -> Any:
 
 
 @pytest.mark.parametrize(("method", "path", "status"), [
-    ("GET", "networks/x", 400), ("GET", "networks/-5", 400), ("GET", "networks/１", 400), ("GET", "networks/" + "9" * 30, 400),
+    ("GET", "networks/x", 400), ("GET", "networks/-5", 400), ("GET", "networks/\uff11", 400), ("GET", "networks/" + "9" * 30, 400),
     ("GET", "networks/999", 404), ("GET", "subnets/999", 404), ("GET", "ports/999", 404), ("GET", "floatingips/999", 404),
     ("DELETE", "ports/999", 404), ("DELETE", "floatingips/a b", 400), ("PATCH", "networks", 405), ("PUT", "networks", 405),
     ("DELETE", "networks", 405), ("POST", "networks/1", 405), ("GET", "networks/1/action", 405), ("GET", "nowhere", 404),

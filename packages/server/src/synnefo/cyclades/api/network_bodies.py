@@ -156,7 +156,7 @@ def _gateway(body: type_body) -> Any:
 def _dhcp(body: type_body, version: int) -> bool:
     dhcp = boolean(body, "enable_dhcp", True)
     modes = {text(body, field) for field in ("ipv6_ra_mode", "ipv6_address_mode")}
-    if not modes <= {None, "slaac"} or (len(modes) == 2 and version == 6):  # noqa: PLR2004 - both or neither
+    if not modes <= {None, "slaac"} or (len(modes) == 2 and version == 6):
         raise InvalidInput("ipv6_ra_mode and ipv6_address_mode must both be slaac or absent.", field="ipv6_address_mode")
     if version == 6 and "enable_slaac" in body:
         return boolean(body, "enable_slaac", dhcp)

@@ -178,7 +178,7 @@ def _follow_address(port: Port, address: str) -> None:
         row = _stored(IPAddress(network=port.network, subnet=pool.subnet, user_id=port.user_id, ip_version=4, port=port,
                                 address=pools.take(pool, address)))
     except (StateConflict, InvalidInput) as error:
-        log.error("port.address.not_followed", port=port.pk, address=address, reason=error.public)
+        log.warning("port.address.not_followed", port=port.pk, address=address, reason=error.public)
         return
     note_association(port, [row], reason="the address was changed in the cluster")
 
@@ -202,7 +202,7 @@ def _stored(row: IPAddress) -> IPAddress:
         with transaction.atomic():
             row.save(force_insert=True)
     except IntegrityError as error:
-        log.error("address.pool.drift", address=row.address, network=row.network_id)
+        log.warning("address.pool.drift", address=row.address, network=row.network_id)
         raise pools.ValueTaken(f"{row.address} is in use or reserved.") from error
     return row
 

@@ -76,6 +76,14 @@ def _check_is_pool(network: Network) -> None:
         raise StateConflict(f"Network {network.pk} is not a pool of floating IPs.")
 
 
+def find_floating_ip(address_id: int) -> IPAddress:
+    """For operators, released ones too. Raises `NotFound`."""
+    row = IPAddress.objects.select_related("network", "port").filter(pk=address_id, floating_ip=True).first()
+    if row is None:
+        raise NotFound(f"There is no floating IP {address_id}. Try: snf-manage floating-ip-list")
+    return row
+
+
 def delete_floating_ip(caller: Caller, address_id: int) -> None:
     """Release a floating IP that is on no port. Raises `NotFound`, `StateConflict`."""
     remove_floating_ip(network_policy.access_floating_ip(caller, address_id))

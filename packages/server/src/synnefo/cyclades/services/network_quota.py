@@ -13,7 +13,7 @@ from typing import TypeVar
 
 import structlog
 
-from synnefo.common.errors import DomainError, InvalidInput, NotFound
+from synnefo.common.errors import InvalidInput, NotFound
 from synnefo.common.ids import ProjectID, Serial, UserID
 from synnefo.common.ports import quota
 from synnefo.cyclades.services import commissions

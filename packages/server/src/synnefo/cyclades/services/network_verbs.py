@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import structlog
 
 from synnefo.common.db import transactional
-from synnefo.common.errors import Forbidden, StateConflict
+from synnefo.common.errors import Forbidden, InvalidInput, StateConflict
 from synnefo.common.ids import Serial
 from synnefo.common.ports import Caller
 from synnefo.common.settings import conf
@@ -117,3 +117,22 @@ def reassign_network(caller: Caller, network_id: int, project_id: str, shared: b
         network.store("project_id", "shared_to_project")
 
     network_quota.charged(caller.user_id, charges, f"network {network_id}, action: REASSIGN", write)
+
+
+@transactional()
+def modify_for_operator(
+    network_id: int, *, name: str | None = None, drained: bool | None = None, floating_ip_pool: bool | None = None,
+    add_reserved: Sequence[str] = (), remove_reserved: Sequence[str] = (),
+) -> Network:
+    """Change a network, whoever owns it. Raises `NotFound`, `InvalidInput`, `StateConflict` (floating IPs in use)."""
+    network = lock_network(network_id)
+    if network.deleted:
+        raise InvalidInput(f"Network {network_id} is deleted.")
+    if name is not None:
+        networks.change_network(network, name=name)
+    if drained is not None:
+        networks.set_drained(network, drained)
+    if floating_ip_pool is not None:
+        networks.set_floating_ip_pool(network, floating_ip_pool)
+    networks.change_reservations(network, add_reserved, remove_reserved)
+    return network

@@ -15,7 +15,7 @@ from synnefo.common.errors import BrokenInvariant, Forbidden, InvalidInput, NotF
 from synnefo.common.ports import Caller
 from synnefo.common.settings import conf
 from synnefo.cyclades import macs
-from synnefo.cyclades.models.network_locks import lock_network, lock_value_pool
+from synnefo.cyclades.models.network_locks import lock_address_pools, lock_value_pool
 from synnefo.cyclades.models.networks import (
     NAME_LENGTH,
     BackendNetwork,
@@ -234,6 +234,29 @@ def set_drained(network: Network, drained: bool) -> None:
         raise InvalidInput(f"The network is {'drained' if drained else 'not drained'} already.")
     network.drained = drained
     network.store("drained")
+
+
+def set_floating_ip_pool(network: Network, is_pool: bool) -> None:
+    """For operators, the network locked. Raises `InvalidInput` for private networks, `StateConflict` while in use."""
+    if is_pool and not network.public:
+        raise InvalidInput("Only a public network can be a pool of floating IPs.")
+    if not is_pool and IPAddress.objects.filter(network=network, floating_ip=True, deleted=False).exists():
+        raise StateConflict("Floating IPs of the network are reserved.")
+    network.floating_ip_pool = is_pool
+    network.store("floating_ip_pool")
+
+
+def change_reservations(network: Network, add: Sequence[str], remove: Sequence[str]) -> None:
+    """Keep addresses for others outside, or stop keeping them. The network is locked. Raises `ValueNotInPool`."""
+    if not add and not remove:
+        return
+    rows = lock_address_pools(network)
+    for values, change in ((add, pools.reserve), (remove, pools.unreserve)):
+        for value in values:
+            pool = next((pool for pool in rows if pool.index_of(value) is not None), None)
+            if pool is None:
+                raise pools.ValueNotInPool(f"{value} is in no allocation pool of network {network.pk}.")
+            change(pool, [value])
 
 
 def find_network(network_id: int) -> Network:

@@ -111,6 +111,6 @@ def _follow_mac(port: Port, mac: str | None) -> None:
             Port.objects.filter(pk=port.pk).update(mac=mac)
     except IntegrityError:
         # Another port has it, of an instance that was moved or imported. Somebody must look; events go on.
-        log.error("port.mac.duplicate", port=port.pk, mac=mac)
+        log.warning("port.mac.duplicate", port=port.pk, mac=mac)
         return
     port.mac = mac

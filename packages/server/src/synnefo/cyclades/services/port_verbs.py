@@ -85,19 +85,42 @@ def _public_port(caller: Caller, network: Network, spec: PortSpec) -> Port:
     return ports.new_port(network, user_id=caller.user_id, name=spec.name, address=row)
 
 
+def create_for_operator(spec: PortSpec, *, user_id: str | None) -> Port:
+    """A port with an ordinary address, on public networks too; its owner is the server's where none is named.
+
+    Errors as `create_ports`.
+    """
+    port, pending = _create_plain(spec, user_id)
+    network_operations.start(pending)
+    return port
+
+
 @transactional()
-def _create_plain(network_id: int, user_id: str, spec: PortSpec) -> tuple[Port, list[Operation]]:
+def _create_plain(spec: PortSpec, user_id: str | None) -> tuple[Port, list[Operation]]:
     server = lock_server_for_nics(spec.server_id) if spec.server_id is not None else None
-    network = lock_network(network_id)
-    port = ports.new_port_on(network, user_id=user_id, name=spec.name, address=spec.address)
+    owner = user_id or (server.user_id if server is not None else None)
+    if owner is None:
+        raise InvalidInput("A port needs an owner or a server.", field="user")
+    port = ports.new_port_on(lock_network(spec.network_id), user_id=owner, name=spec.name, address=spec.address)
     return port, attach(port, server) if server is not None else []
 
 
-def create_for_operator(spec: PortSpec, *, user_id: str) -> Port:
-    """A port with an ordinary address, on public networks too. Errors as `create_ports`."""
-    port, pending = _create_plain(spec.network_id, user_id, spec)
+def attach_floating_ip_for_operator(address_id: int, server_id: int) -> Port:
+    """Attach a floating IP to a server as a NIC of its own. Raises `NotFound`, `StateConflict` and as `create_ports`."""
+    port, pending = _attach_floating_ip(address_id, server_id)
     network_operations.start(pending)
     return port
+
+
+@transactional()
+def _attach_floating_ip(address_id: int, server_id: int) -> tuple[Port, list[Operation]]:
+    server = lock_server_for_nics(server_id)
+    seen = IPAddress.objects.filter(pk=address_id, floating_ip=True, deleted=False).first()
+    if seen is None:
+        raise NotFound(f"There is no floating IP {address_id}.")
+    network = lock_network(seen.network_id)
+    port = ports.new_port(network, user_id=server.user_id, address=ports.lock_free_floating_ip(address_id))
+    return port, attach(port, server)
 
 
 def attach(port: Port, server: Server) -> list[Operation]:

@@ -32,7 +32,7 @@ class NetworkRequest:
 
     port_id: int | None = None
     network_id: int | None = None
-    fixed_ip: str | None | Literal[False] = False
+    fixed_ip: str | Literal[False] | None = False
     """False when the key was absent, None when it was given as null."""
 
 
@@ -89,7 +89,7 @@ def _forced_port(server: Server, caller: Caller, member: Any) -> Port:
     try:
         return _first_that_works(member, lambda choice: _connect_forced(server, choice))
     except (StateConflict, NotFound, InvalidInput) as error:
-        log.error("server.networks.forced_failed", server=server.pk, member=str(member), reason=error.public)
+        log.warning("server.networks.forced_failed", server=server.pk, member=str(member), reason=error.public)
         raise NoCapacity("No network could be found for the server. Try again later.") from error
 
 
@@ -162,7 +162,7 @@ def _existing_port(caller: Caller, port_id: int) -> Port:
     return port
 
 
-def _public_port(server: Server, caller: Caller, network: Network, fixed_ip: str | None | Literal[False]) -> Port:
+def _public_port(server: Server, caller: Caller, network: Network, fixed_ip: str | Literal[False] | None) -> Port:
     if not Subnet.objects.filter(network=network, ip_version=4, deleted=False).exists():
         raise Forbidden("You may not connect to this public network.")
     if fixed_ip is None:

@@ -208,6 +208,12 @@ def _ipv4_number(text: str) -> int:
 
 
 @transactional()
+def create_for_operator(network_id: int, spec: SubnetSpec) -> Subnet:
+    """Add a subnet to any network. Errors as `create_subnet`."""
+    return add_subnet(lock_network(network_id), spec)
+
+
+@transactional()
 def update_subnet(caller: Caller, subnet_id: int, *, name: str | None = None, description: str | None = None) -> Subnet:
     """Rename or describe. Raises `NotFound`, `Forbidden`, `InvalidInput`."""
     subnet = network_policy.access_subnet(caller, subnet_id)
