@@ -1,0 +1,266 @@
+"""The verbs of the ledger. Each opens its own outermost transaction (the `*_in_transaction` ones need one of the caller), locks the holdings
+it touches in one canonical order (holder, source, resource) and may be run again after a conflict.
+"""
+
+from __future__ import annotations
+
+import datetime
+import hashlib
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import structlog
+from django.db import IntegrityError
+from django.db.models import Q
+from django.utils import timezone
+from prometheus_client import Counter
+
+from synnefo.astakos.quotaholder.models import Commission, Holding, IssuedRequest, Provision, ProvisionLog
+from synnefo.common.db import transactional
+from synnefo.common.errors import AlreadyExists, BrokenInvariant, InvalidInput, NotFound, QuotaExceeded
+from synnefo.common.ids import Serial
+from synnefo.common.ports import INFINITE, CommissionInfo, ResolveResult
+
+log = structlog.get_logger(__name__)
+COMMISSIONS = Counter("synnefo_quota_commissions", "Commissions by what became of them", ["outcome"])
+REQUESTS_KEPT = datetime.timedelta(days=7)
+MAX_PROVISIONS = 10_000
+BATCH = 200
+type_key = tuple[str, str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Charge:
+    """How much on which holding. `source` is empty for a holding at the top."""
+
+    holder: str
+    source: str
+    resource: str
+    quantity: int
+
+    @property
+    def key(self) -> type_key:
+        return self.holder, self.source, self.resource
+
+    def describe(self) -> dict[str, object]:
+        return {"holder": self.holder, "source": self.source or None, "resource": self.resource, "quantity": self.quantity}
+
+
+class NoHolding(NotFound):
+    """A holding that a commission names does not exist: the holder has no such source or resource."""
+
+
+@dataclass(slots=True)
+class _Failures:
+    accepted: list[Serial] = field(default_factory=list)
+    rejected: list[Serial] = field(default_factory=list)
+    failed: list[Serial] = field(default_factory=list)
+
+
+def issue(client_key: str, charges: Sequence[Charge], *, name: str = "", force: bool = False, auto_accept: bool = False,
+          request_id: str | None = None) -> Serial:
+    """Check and record charges in one transaction. With `force` limits are not checked (non-negativity always is).
+
+    A repeated `request_id` gives the first serial back; with other charges it raises `AlreadyExists`. Raises `QuotaExceeded` naming the
+    first charge, in request order, that does not fit; `NoHolding`.
+    """
+    if len(charges) > MAX_PROVISIONS:
+        raise InvalidInput(f"A commission has at most {MAX_PROVISIONS} provisions.")
+    try:
+        serial = _issue(client_key, _summed(charges), name[:4096], force, auto_accept, request_id)
+    except IntegrityError:
+        # A rival with the same request id won the race; its serial is ours.
+        serial = _issue(client_key, _summed(charges), name[:4096], force, auto_accept, request_id)
+    COMMISSIONS.labels("issued").inc()
+    return serial
+
+
+@transactional()
+def _issue(client_key: str, charges: list[Charge], name: str, force: bool, auto_accept: bool, request_id: str | None) -> Serial:
+    digest = _digest(charges, force, auto_accept)
+    if request_id:
+        known = IssuedRequest.objects.filter(client_key=client_key, request_id=request_id).first()
+        if known is not None:
+            if known.digest != digest:
+                raise AlreadyExists("This request id was used for another commission.")
+            return Serial(known.serial)
+    holdings = _lock_holdings(charge.key for charge in charges)
+    for charge in charges:
+        if charge.key not in holdings:
+            raise NoHolding("There is no such holding.", data={"name": "NoHoldingError", "provision": charge.describe()})
+    for charge in charges:
+        _apply(holdings[charge.key], charge, force)
+    charges = [charge for charge in charges if charge.quantity]
+    Holding.objects.bulk_update([holdings[charge.key] for charge in charges], ["usage_min", "usage_max"], batch_size=BATCH)
+    commission = Commission.objects.create(client_key=client_key, name=name)
+    provisions = Provision.objects.bulk_create(
+        [Provision(commission=commission, holder=c.holder, source=c.source, resource=c.resource, quantity=c.quantity) for c in charges],
+        batch_size=BATCH)
+    serial = Serial(commission.pk)
+    if request_id:
+        IssuedRequest.objects.create(client_key=client_key, request_id=request_id, serial=serial, digest=digest)
+    if auto_accept:
+        _settle([commission], {commission.pk: provisions}, holdings, accept=True)
+    return serial
+
+
+def _summed(charges: Iterable[Charge]) -> list[Charge]:
+    """One charge a holding, in the order of first appearance."""
+    sums: dict[type_key, int] = {}
+    for charge in charges:
+        sums[charge.key] = sums.get(charge.key, 0) + charge.quantity
+    return [Charge(*key, quantity) for key, quantity in sums.items()]
+
+
+def _digest(charges: list[Charge], force: bool, auto_accept: bool) -> str:
+    content = [sorted([*charge.key, str(charge.quantity)] for charge in charges), force, auto_accept]
+    return hashlib.sha256(json.dumps(content).encode()).hexdigest()
+
+
+def _lock_holdings(keys: Iterable[type_key]) -> dict[type_key, Holding]:
+    """The holdings that exist, locked in canonical order until the transaction ends."""
+    wanted = sorted(set(keys))
+    found: dict[type_key, Holding] = {}
+    for start in range(0, len(wanted), BATCH):
+        batch = wanted[start : start + BATCH]
+        condition = Q()
+        for holder, source, resource in batch:
+            condition |= Q(holder=holder, source=source, resource=resource)
+        rows = Holding.objects.select_for_update().filter(condition).order_by("holder", "source", "resource")
+        found |= {row.key: row for row in rows}
+    return found
+
+
+def _apply(holding: Holding, charge: Charge, force: bool) -> None:
+    """Count a pending charge, or raise `QuotaExceeded`. A sum of zero only proves that the holding exists."""
+    quantity = charge.quantity
+    if quantity > 0:
+        room = INFINITE if force else holding.limit
+        if holding.usage_max + quantity > room:
+            raise _exceeded("NoCapacityError", holding, charge, holding.limit, holding.usage_max)
+        holding.usage_max += quantity
+    elif quantity < 0:
+        if holding.usage_min + quantity < 0:
+            raise _exceeded("NoQuantityError", holding, charge, 0, holding.usage_min)
+        holding.usage_min += quantity
+
+
+def _exceeded(name: str, holding: Holding, charge: Charge, limit: int, usage: int) -> QuotaExceeded:
+    level = "member" if holding.source else "project"
+    data = {"name": name, "provision": charge.describe(), "limit": limit, "usage": usage, "level": level}
+    if name == "NoQuantityError":
+        return QuotaExceeded(f"Quota of {charge.resource}: more would be released than is used ({usage}).", data=data)
+    whose = "your quota" if level == "member" else "the quota of the whole project"
+    text = f"Quota exceeded: {charge.resource} needs {charge.quantity}, but only {max(0, limit - usage)} of {limit} is left in {whose}."
+    return QuotaExceeded(text, data=data)
+
+
+def resolve(client_key: str, *, accept: Sequence[Serial] = (), reject: Sequence[Serial] = ()) -> ResolveResult:
+    """Settle serials of this client. Serials in both lists, unknown, foreign or already resolved ones come back as failed; the others are
+    settled all the same.
+    """
+    both = set(accept) & set(reject)
+    result = _Failures(failed=sorted(both))
+    for serials, is_accept, done in ((accept, True, result.accepted), (reject, False, result.rejected)):
+        wanted = sorted(set(serials) - both)
+        for start in range(0, len(wanted), BATCH):
+            settled = _resolve(client_key, wanted[start : start + BATCH], is_accept)
+            done.extend(settled)
+            result.failed += [serial for serial in wanted[start : start + BATCH] if serial not in set(settled)]
+    COMMISSIONS.labels("accepted").inc(len(result.accepted))
+    COMMISSIONS.labels("rejected").inc(len(result.rejected))
+    return ResolveResult(tuple(result.accepted), tuple(result.rejected), tuple(result.failed))
+
+
+@transactional()
+def _resolve(client_key: str, serials: list[Serial], accept: bool) -> list[Serial]:
+    commissions = list(Commission.objects.select_for_update().filter(client_key=client_key, pk__in=serials).order_by("pk"))
+    provisions: dict[int, list[Provision]] = {commission.pk: [] for commission in commissions}
+    for provision in Provision.objects.filter(commission__in=commissions):
+        provisions[provision.commission_id].append(provision)
+    holdings = _lock_holdings(provision.key for group in provisions.values() for provision in group)
+    _settle(commissions, provisions, holdings, accept=accept)
+    return [Serial(commission.pk) for commission in commissions]
+
+
+def _settle(commissions: list[Commission], provisions: Mapping[int, list[Provision]], holdings: dict[type_key, Holding], *, accept: bool) -> None:
+    """Make pending charges definite, or undo them; log every line. Needs the locks."""
+    touched: dict[type_key, Holding] = {}
+    logs = []
+    for commission in commissions:
+        for provision in provisions[commission.pk]:
+            holding = holdings.get(provision.key)
+            if holding is None:
+                raise BrokenInvariant("Internal error.", reason="a provision has no holding", serial=commission.pk, holding=provision.key)
+            _finish(holding, provision.quantity, accept)
+            touched[holding.key] = holding
+            logs.append(_log_of(commission, provision, holding, accept))
+    Holding.objects.bulk_update(touched.values(), ["usage_min", "usage_max"], batch_size=BATCH)
+    ProvisionLog.objects.bulk_create(logs, batch_size=BATCH)
+    Commission.objects.filter(pk__in=[commission.pk for commission in commissions]).delete()
+
+
+def _finish(holding: Holding, quantity: int, accept: bool) -> None:
+    """Accepting a charge, or rejecting a release, moves the lower bound up; the two others move the upper bound down."""
+    if accept == (quantity > 0):
+        holding.usage_min += abs(quantity)
+    else:
+        holding.usage_max -= abs(quantity)
+
+
+def _log_of(commission: Commission, provision: Provision, holding: Holding, accept: bool) -> ProvisionLog:
+    return ProvisionLog(
+        serial=commission.pk, client_key=commission.client_key, name=commission.name, holder=provision.holder, source=provision.source,
+        resource=provision.resource, limit=holding.limit, usage_min=holding.usage_min, usage_max=holding.usage_max,
+        delta=provision.quantity if accept else 0, issued_at=commission.issued_at, reason="ACCEPT" if accept else "REJECT")
+
+
+def get_commission(client_key: str, serial: int) -> tuple[Commission, list[Provision]]:
+    """A pending commission of this client. Raises `NotFound`."""
+    commission = Commission.objects.filter(client_key=client_key, pk=serial).first() if serial <= INFINITE else None
+    if commission is None:
+        raise NotFound(f"There is no pending commission {serial}.")
+    return commission, list(commission.provisions.all())
+
+
+def pending(client_key: str) -> list[CommissionInfo]:
+    """Unresolved commissions of this client, by serial."""
+    rows = Commission.objects.filter(client_key=client_key).order_by("pk")
+    return [CommissionInfo(Serial(row.pk), row.name, row.issued_at) for row in rows]
+
+
+def forget_old_requests(now: datetime.datetime | None = None) -> int:
+    """Drop request ids that are too old to be repeated. Returns how many."""
+    return IssuedRequest.objects.filter(created_at__lt=(now or timezone.now()) - REQUESTS_KEPT).delete()[0]
+
+
+# Limits -----------------------------------------------------------------------------------------------------------
+
+
+def set_limits_in_transaction(limits: Mapping[type_key, int]) -> None:
+    """Set limits, making holdings that do not exist. Usage is never touched. Needs the caller's transaction; repeatable."""
+    for limit in limits.values():
+        if not 0 <= limit <= INFINITE:
+            raise InvalidInput("A limit lies between 0 and 2^63-1.")
+    known = _lock_holdings(limits)
+    changed = []
+    for key, holding in known.items():
+        if holding.limit != limits[key]:
+            holding.limit = limits[key]
+            changed.append(holding)
+    Holding.objects.bulk_update(changed, ["limit"], batch_size=BATCH)
+    new = [Holding(holder=key[0], source=key[1], resource=key[2], limit=limits[key]) for key in sorted(limits) if key not in known]
+    Holding.objects.bulk_create(new, batch_size=BATCH)
+
+
+def holdings(*, holders: Iterable[str] | None = None, sources: Iterable[str] | None = None, resources: Iterable[str] | None = None) -> list[Holding]:
+    """Holdings by exact names; one query. None means any."""
+    rows = Holding.objects.all()
+    if holders is not None:
+        rows = rows.filter(holder__in=list(holders))
+    if sources is not None:
+        rows = rows.filter(source__in=list(sources))
+    if resources is not None:
+        rows = rows.filter(resource__in=list(resources))
+    return list(rows)

@@ -1,0 +1,67 @@
+"""Projects. Today: the system project that every accepted user has."""
+
+from __future__ import annotations
+
+import datetime
+
+import structlog
+from django.utils import timezone
+
+from synnefo.astakos.models import (
+    ACTIVE_MEMBERSHIPS,
+    JoinPolicy,
+    MembershipState,
+    Project,
+    ProjectMembership,
+    ProjectResourceQuota,
+    ProjectState,
+    Resource,
+    User,
+)
+from synnefo.astakos.services import limits
+from synnefo.common.errors import NotFound
+from synnefo.common.ids import UserID
+
+log = structlog.get_logger(__name__)
+LIFETIME = datetime.timedelta(days=36525)
+
+
+def create_system_project(user: User) -> Project:
+    """The user's own project, with capacities from the resources' defaults. Needs the caller's transaction; finds it when it exists."""
+    known = Project.objects.filter(uuid=user.uuid).first()
+    if known is not None:
+        return known
+    project = Project.objects.create(
+        uuid=user.uuid, realname=f"system:{user.uuid}", description=f"system project for user {user.email}", is_base=True, private=True,
+        state=ProjectState.NORMAL, join_policy=JoinPolicy.CLOSED, leave_policy=JoinPolicy.CLOSED, max_members=1,
+        end_date=timezone.now() + LIFETIME)
+    ProjectMembership.objects.create(project=project, user=user, state=MembershipState.ACCEPTED, was_accepted=True)
+    ProjectResourceQuota.objects.bulk_create([
+        ProjectResourceQuota(project=project, resource=resource, project_capacity=resource.system_default,
+                             member_capacity=resource.system_default)
+        for resource in Resource.objects.all()])
+    limits.apply([project])
+    log.info("project.system.created", project=project.uuid)
+    return project
+
+
+def list_active_projects(user_id: UserID) -> list[Project]:
+    """Projects that count for the user: in state normal with an accepted membership, his own included. One query."""
+    return list(Project.objects.filter(state=ProjectState.NORMAL, memberships__user__uuid=user_id, memberships__state__in=ACTIVE_MEMBERSHIPS)
+                .order_by("pk"))
+
+
+def get_project(uuid: str) -> Project:
+    """Raises `NotFound`."""
+    found = Project.objects.filter(uuid=uuid.lower()).first()
+    if found is None:
+        raise NotFound(f"Project {uuid} does not exist.")
+    return found
+
+
+def set_base_quota(user: User, resource: Resource, capacity: int) -> None:
+    """Both capacities of one resource in the user's system project. Needs the caller's transaction."""
+    project = get_project(user.uuid)
+    ProjectResourceQuota.objects.update_or_create(
+        project=project, resource=resource, defaults={"project_capacity": capacity, "member_capacity": capacity})
+    limits.apply([project], [resource])
