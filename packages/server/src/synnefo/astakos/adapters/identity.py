@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from synnefo.astakos.models import ApiToken, User
 from synnefo.astakos.services import memberships, tokens
-from synnefo.common.errors import Unauthenticated
+from synnefo.common.errors import Forbidden, Unauthenticated
 from synnefo.common.ids import UserID
 from synnefo.common.ports import Caller
 
@@ -18,6 +18,8 @@ class LocalIdentity:
 
     def authenticate(self, token: str, *, client_ip: str | None = None) -> Caller:
         found = tokens.require_live(token, client_ip=client_ip)
+        if found.is_unscoped:
+            raise Forbidden("This token has no project. Ask the identity service for one that is scoped to a project.")
         return _caller(found.user, found)
 
     def caller_of(self, user_id: UserID) -> Caller:
@@ -45,7 +47,7 @@ class LocalIdentity:
 
 
 def _caller(user: User, token: ApiToken | None) -> Caller:
-    found = memberships.memberships_of(user, token)
+    found = memberships.within_scope(memberships.all_memberships(user), token)
     project_id = memberships.paying_project(user, token, found)
     membership = next((item for item in found if item.project_id == project_id), None)
     return Caller(

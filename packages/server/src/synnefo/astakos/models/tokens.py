@@ -29,7 +29,9 @@ class ApiToken(models.Model):
     parent_audit_id = models.CharField(max_length=32, blank=True, default="")
     is_unscoped = models.BooleanField(default=False)
     project_id = models.CharField(max_length=36, blank=True, default="")
-    """The only project this token reaches; empty means all projects of the user."""
+    """The project this token is scoped to; empty means all projects of the user."""
+    is_restricted = models.BooleanField(default=False)
+    """Tokens made from this one keep to its project and roles."""
     roles = models.JSONField(null=True, blank=True, default=None)
     created_at = models.DateTimeField(default=timezone.now)
     expires_at = models.DateTimeField()

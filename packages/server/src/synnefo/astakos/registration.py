@@ -1,0 +1,23 @@
+"""The services that astakos offers, as they are registered in the catalog."""
+
+from typing import Any
+
+SERVICES: dict[str, dict[str, Any]] = {
+    "astakos_account": {
+        "type": "account", "component": "astakos", "prefix": "account", "public": True,
+        "endpoints": [{"versionId": "v1.0", "publicURL": None}],
+        "resources": {
+            "pending_app": {
+                "name": "astakos.pending_app", "desc": "Number of pending project applications",
+                "service_type": "account", "service_origin": "astakos_account",
+                "ui_visible": False, "api_visible": False,
+            },
+        },
+    },
+    "astakos_identity": {
+        "type": "identity", "component": "astakos", "prefix": "identity", "public": True,
+        "endpoints": [{"versionId": "v2.0", "publicURL": None, "v2": True},
+                      {"versionId": "v3", "publicURL": None, "v3": True}],
+        "resources": {},
+    },
+}

@@ -1,0 +1,119 @@
+"""From credentials to a scoped token: what both identity APIs and the sign-in page share."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from synnefo.astakos.models import ApiToken, User
+from synnefo.astakos.services import memberships, tokens
+from synnefo.astakos.services.memberships import Membership, Role
+from synnefo.common.errors import NotFound, Unauthenticated
+
+_UUID = re.compile(r"^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$")
+
+
+@dataclass(frozen=True, slots=True)
+class Proof:
+    """Who the caller proved to be, and by which methods. `token` is the token he showed, if he did."""
+
+    user: User
+    methods: tuple[str, ...]
+    token: ApiToken | None = None
+    secret: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """What the token is wanted for: a project by uuid or name, nothing (`is_unscoped`), or whatever is default."""
+
+    project_id: str = ""
+    project_name: str = ""
+    is_unscoped: bool = False
+
+    @property
+    def is_explicit(self) -> bool:
+        return bool(self.project_id or self.project_name)
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """A live token with what it allows. `membership` is None for an unscoped one."""
+
+    secret: str
+    token: ApiToken
+    user: User
+    membership: Membership | None
+    memberships: Sequence[Membership]
+    roles: Sequence[Role]
+
+
+def find_by_login(login: str) -> User | None:
+    """The user whose e-mail (any case) or uuid this is."""
+    login = login.strip().lower()
+    if len(login) > 254:
+        return None
+    if _UUID.match(login):
+        return User.objects.filter(uuid=login).first()
+    return User.objects.filter(email=login).first()
+
+
+def by_password(login: str, secret: str, *, client_ip: str | None) -> Proof:
+    """Prove by e-mail or uuid with the password, or with one of the user's tokens in its place.
+
+    Raises `Unauthenticated`, `RateLimited`.
+    """
+    user, token = tokens.user_of_credentials(find_by_login(login), login, secret, client_ip=client_ip)
+    return Proof(user, ("password",), token, secret if token else "")
+
+
+def by_token(secret: str, *, client_ip: str | None) -> Proof:
+    """Prove by a live token. Raises `Unauthenticated`."""
+    token = tokens.require_live(secret, unknown="Invalid token", client_ip=client_ip)
+    return Proof(token.user, tuple(dict.fromkeys([*token.methods, "token"])), token, secret)
+
+
+def combine(proofs: Sequence[Proof]) -> Proof:
+    """Several methods must prove one user. Raises `Unauthenticated`."""
+    first = proofs[0]
+    if any(proof.user.pk != first.user.pk for proof in proofs):
+        raise Unauthenticated("The methods do not belong to one user.")
+    token = next((proof.token for proof in proofs if proof.token is not None), None)
+    return Proof(first.user, tuple(dict.fromkeys(m for proof in proofs for m in proof.methods)), token)
+
+
+def grant(proof: Proof, scope: Scope) -> Grant:
+    """Issue a short-lived token. A project the user cannot use is refused like a wrong password, so that nobody learns
+    of projects by asking. Raises `Unauthenticated`.
+    """
+    found = memberships.reachable(proof.user, proof.token)
+    membership = None if scope.is_unscoped else _membership(proof, scope, found)
+    issued = tokens.issue_short(proof.user, proof.methods, project_id=membership.project_id if membership else "",
+                                is_unscoped=membership is None, source=proof.token)
+    return _grant(issued.secret, issued.token, membership, found)
+
+
+def _membership(proof: Proof, scope: Scope, found: Sequence[Membership]) -> Membership | None:
+    if scope.is_explicit:
+        try:
+            return memberships.find_membership(found, project_id=scope.project_id, name=scope.project_name)
+        except NotFound as error:
+            raise Unauthenticated("The project does not exist or you may not use it.") from error
+    source = proof.token if proof.token is not None and proof.token.is_restricted else None
+    wanted = memberships.paying_project(proof.user, source, found)
+    return next((item for item in found if item.project_id == wanted), None)
+
+
+def describe(secret: str, token: ApiToken) -> Grant:
+    """What a live token allows. Two queries."""
+    found = memberships.within_scope(memberships.all_memberships(token.user), token)
+    if token.is_unscoped:
+        return _grant(secret, token, None, found)
+    wanted = memberships.paying_project(token.user, token, found)
+    return _grant(secret, token, next((item for item in found if item.project_id == wanted), None), found)
+
+
+def _grant(secret: str, token: ApiToken, membership: Membership | None, found: Sequence[Membership]) -> Grant:
+    roles = memberships.roles_of(token.user, membership, token) if membership is not None else []
+    return Grant(secret, token, token.user, membership, memberships.within_scope(list(found), token), roles)

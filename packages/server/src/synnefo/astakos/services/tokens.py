@@ -1,0 +1,176 @@
+"""API tokens: issue, look up, renew, revoke. Validation reads and, at most once an hour a token, notes its use."""
+
+from __future__ import annotations
+
+import datetime
+import secrets
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import structlog
+from django.utils import timezone
+
+from synnefo.astakos.models import ApiToken, TokenKind, User
+from synnefo.astakos.services import passwords, throttle
+from synnefo.astakos.services.users import parse_name
+from synnefo.common.crypto import hash_token, new_token
+from synnefo.common.db import transactional
+from synnefo.common.errors import InvalidInput, NotFound, Unauthenticated
+from synnefo.common.ids import UserID
+from synnefo.common.settings import conf
+
+log = structlog.get_logger(__name__)
+LAST_USED_STEP = datetime.timedelta(hours=1)
+MAX_TOKEN_LENGTH = 255
+MAX_DAYS = 3650
+MAX_NAMED_TOKENS = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Issued:
+    """A new token. `secret` exists nowhere else: show it now or never."""
+
+    secret: str
+    token: ApiToken
+
+
+def issue_named(
+    user: User, name: str, *, days: float | None = None, project_id: str = "", roles: Sequence[str] | None = None
+) -> Issued:
+    """A lasting token, for `days` or ASTAKOS_AUTH_TOKEN_DURATION. Raises `InvalidInput`."""
+    life = datetime.timedelta(hours=conf.ASTAKOS_AUTH_TOKEN_DURATION)
+    if days is not None:
+        if not 0 < days <= MAX_DAYS:
+            raise InvalidInput(f"A token lives more than 0 and at most {MAX_DAYS} days.", field="expires")
+        life = datetime.timedelta(days=days)
+    if ApiToken.objects.filter(user=user, kind=TokenKind.NAMED, revoked_at=None).count() >= MAX_NAMED_TOKENS:
+        raise InvalidInput(f"There are already {MAX_NAMED_TOKENS} tokens: revoke some first.")
+    return _insert(ApiToken(user=user, kind=TokenKind.NAMED, name=parse_name(name, "name"), methods=["token"],
+                            project_id=project_id, roles=None if roles is None else list(roles),
+                            is_restricted=bool(project_id) or roles is not None,
+                            expires_at=timezone.now() + life))
+
+
+def issue_short(user: User, methods: Sequence[str], *, project_id: str = "", is_unscoped: bool = False,
+                source: ApiToken | None = None) -> Issued:
+    """A short-lived token for credentials just verified. One made from another token ends no later than that one and
+    has no more roles.
+    """
+    expires = timezone.now() + datetime.timedelta(seconds=conf.ASTAKOS_V3_TOKEN_DURATION)
+    token = ApiToken(user=user, kind=TokenKind.ISSUED, methods=list(methods), project_id=project_id,
+                     is_unscoped=is_unscoped, expires_at=expires)
+    if source is not None:
+        token.expires_at = min(expires, source.expires_at)
+        token.parent_audit_id = source.audit_id
+        token.roles, token.is_restricted = source.roles, source.is_restricted
+    return _insert(token)
+
+
+def _insert(token: ApiToken) -> Issued:
+    secret = new_token()
+    token.token_hash = hash_token(secret)
+    token.prefix = secret[:6]
+    token.audit_id = secrets.token_urlsafe(16)
+    token.save(force_insert=True)
+    log.info("token.issued", user=token.user.uuid, kind=token.kind, hashed=token.token_hash[:12])
+    return Issued(secret, token)
+
+
+def find_token(secret: str) -> ApiToken | None:
+    """The token with its user, dead or alive. One query."""
+    if not 0 < len(secret) <= MAX_TOKEN_LENGTH:
+        return None
+    return ApiToken.objects.select_related("user").filter(token_hash=hash_token(secret)).first()
+
+
+def require_live(secret: str, *, unknown: str = "Invalid X-Auth-Token", client_ip: str | None = None) -> ApiToken:
+    """The token, when it and its account are in order. Raises `Unauthenticated` with the reason; an unknown and a
+    revoked token are refused alike, with the text `unknown`.
+    """
+    token = find_token(secret)
+    if token is None or token.revoked_at is not None:
+        raise Unauthenticated(unknown)
+    require_active(token.user)
+    now = timezone.now()
+    if token.is_expired(now):
+        raise Unauthenticated("Authentication expired")
+    _note_use(token, now, client_ip or "")
+    return token
+
+
+def require_active(user: User) -> None:
+    """Raises `Unauthenticated`."""
+    if not user.is_active:
+        raise Unauthenticated("User inactive")
+
+
+def _note_use(token: ApiToken, now: datetime.datetime, client_ip: str) -> None:
+    """Coarse on purpose: a write for each request would cost more than the knowledge is worth."""
+    if token.last_used_at is None or now - token.last_used_at >= LAST_USED_STEP:
+        ApiToken.objects.filter(pk=token.pk).update(last_used_at=now, last_used_ip=client_ip[:45])
+
+
+def user_of_credentials(user: User | None, name: str, secret: str, *, client_ip: str | None) -> tuple[User, ApiToken | None]:
+    """Whom a name and a password (or one of his tokens in its place) prove.
+
+    Raises `Unauthenticated` for anything wrong, with one text, and `RateLimited` after many wrong tries.
+    """
+    token = find_token(secret)
+    if token is not None and token.revoked_at is None:
+        live = require_live(secret, client_ip=client_ip)
+        if user is None or live.user_id != user.pk:
+            raise Unauthenticated("Invalid credentials")
+        return live.user, live
+    throttle.check(name, client_ip)
+    if not conf.ASTAKOS_API_PASSWORD_AUTH or not passwords.is_right(user, secret) or user is None:
+        throttle.failed(name, client_ip)
+        log.info("login.refused", method="api", client_ip=client_ip)
+        raise Unauthenticated("Invalid token")
+    require_active(user)
+    throttle.succeeded(name)
+    return user, None
+
+
+def list_named(user: User) -> list[ApiToken]:
+    """The user's lasting tokens that are not revoked, newest first."""
+    return list(ApiToken.objects.filter(user=user, kind=TokenKind.NAMED, revoked_at=None).order_by("-pk"))
+
+
+def revoke(token: ApiToken) -> None:
+    """From now on it is unknown to everybody. Repeatable."""
+    ApiToken.objects.filter(pk=token.pk, revoked_at=None).update(revoked_at=timezone.now())
+    log.info("token.revoked", user=token.user.uuid, hashed=token.token_hash[:12])
+
+
+def revoke_named(user: User, token_id: int) -> None:
+    """Raises `NotFound`."""
+    token = ApiToken.objects.select_related("user").filter(
+        user=user, pk=token_id, kind=TokenKind.NAMED, revoked_at=None).first()
+    if token is None:
+        raise NotFound(f"There is no token {token_id}.")
+    revoke(token)
+
+
+@transactional()
+def renew_named(user_id: UserID, token_id: int) -> Issued:
+    """Replace a lasting token by a new one of the same name, scope and life. Raises `NotFound`."""
+    old = ApiToken.objects.select_for_update(of=("self",)).select_related("user").filter(
+        user__uuid=user_id, pk=token_id, kind=TokenKind.NAMED, revoked_at=None).first()
+    if old is None:
+        raise NotFound(f"There is no token {token_id}.")
+    revoke(old)
+    return _insert(ApiToken(user=old.user, kind=TokenKind.NAMED, name=old.name, methods=old.methods, roles=old.roles,
+                            project_id=old.project_id, is_restricted=old.is_restricted,
+                            expires_at=timezone.now() + (old.expires_at - old.created_at)))
+
+
+def revoke_all(user: User) -> int:
+    """Every token of the user; returns how many there were."""
+    return ApiToken.objects.filter(user=user, revoked_at=None).update(revoked_at=timezone.now())
+
+
+def purge(*, older_than_days: int = 7, batch: int = 1000) -> int:
+    """Delete up to `batch` tokens that are dead for a while; returns how many. Call it until 0."""
+    limit = timezone.now() - datetime.timedelta(days=older_than_days)
+    dead = list(ApiToken.objects.filter(expires_at__lt=limit).values_list("pk", flat=True)[:batch])
+    return ApiToken.objects.filter(pk__in=dead).delete()[0] if dead else 0

@@ -1,0 +1,130 @@
+"""Several changes of one user in one transaction, as `user-modify` asks for them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from django.contrib.auth.hashers import make_password
+
+from synnefo.astakos.models import Group, User
+from synnefo.astakos.services import passwords, users
+from synnefo.common.db import transactional
+from synnefo.common.errors import InvalidInput, NotFound, StateConflict
+from synnefo.common.ids import UserID
+
+
+@dataclass(frozen=True, slots=True)
+class Changes:
+    """What to change; None or empty means: leave it."""
+
+    set_admin: bool | None = None
+    reject_reason: str | None = None
+    verify: bool = False
+    accept: bool = False
+    active: bool | None = None
+    inactive_reason: str = ""
+    password: str | None = None
+    first_name: str | None = None
+    last_name: str | None = None
+    email: str | None = None
+    add_groups: tuple[str, ...] = ()
+    delete_groups: tuple[str, ...] = ()
+
+    @property
+    def is_empty(self) -> bool:
+        return self == Changes()
+
+
+def modify_user(user_id: UserID, changes: Changes) -> list[str]:
+    """Apply all or nothing; returns a line for each change. Raises the errors of `services.users`."""
+    if changes.is_empty:
+        raise InvalidInput("Nothing to change: give at least one option.")
+    hashed = ""
+    if changes.password is not None:
+        passwords.require_acceptable(changes.password, _current(user_id))
+        hashed = make_password(changes.password)
+    return _apply(user_id, changes, hashed)
+
+
+def _current(user_id: UserID) -> User:
+    user = User.objects.filter(uuid=user_id).first()
+    if user is None:
+        raise NotFound(f"User {user_id} does not exist.")
+    return user
+
+
+@transactional()
+def _apply(user_id: UserID, changes: Changes, hashed: str) -> list[str]:
+    user = users.lock_user(user_id)
+    done: list[str] = []
+    if changes.set_admin is not None:
+        user.is_superuser = changes.set_admin
+        user.save(update_fields=["is_superuser", "updated_at"])
+        done.append(f"{user.email} is {'now' if changes.set_admin else 'no longer'} an administrator")
+    done += _moderate(user, changes)
+    done += _switch(user, changes)
+    done += _describe(user, changes, hashed)
+    return done
+
+
+def _moderate(user: User, changes: Changes) -> list[str]:
+    done = []
+    if changes.reject_reason is not None:
+        users.reject(user, changes.reject_reason)
+        done.append("Account rejected")
+    if changes.verify:
+        users.verify(user)
+        done.append(f"Account verified ({user.status})")
+    if changes.accept:
+        done.append(_accept(user, just_verified=changes.verify))
+    return done
+
+
+def _accept(user: User, *, just_verified: bool) -> str:
+    """Verification alone accepts where there is no moderation; asking for both is then no mistake."""
+    try:
+        users.accept(user)
+    except StateConflict:
+        if just_verified and user.is_active:
+            return "Account already accepted"
+        raise
+    return "Account accepted and activated"
+
+
+def _switch(user: User, changes: Changes) -> list[str]:
+    if changes.active is None:
+        return []
+    if changes.active:
+        users.activate(user)
+        return [f"Account {user.email} activated"]
+    users.deactivate(user, changes.inactive_reason)
+    return [f"Account {user.email} deactivated"]
+
+
+def _describe(user: User, changes: Changes, hashed: str) -> list[str]:
+    done = []
+    if changes.first_name is not None or changes.last_name is not None:
+        user.first_name = users.parse_name(changes.first_name or user.first_name, "first name")
+        user.last_name = users.parse_name(changes.last_name or user.last_name, "last name")
+        user.save(update_fields=["first_name", "last_name", "updated_at"])
+        done.append("Name changed")
+    if hashed:
+        users.store_password(user, hashed)
+        done.append("Password changed")
+    for name in changes.add_groups:
+        user.groups.add(_group(name))
+        done.append(f"Added to group {name}")
+    for name in changes.delete_groups:
+        user.groups.remove(_group(name))
+        done.append(f"Removed from group {name}")
+    if changes.email is not None:
+        users.change_email(user, changes.email)
+        done.append(f"E-mail changed to {user.email}")
+    return done
+
+
+def _group(name: str) -> Group:
+    group = Group.objects.filter(name=name).first()
+    if group is None:
+        raise NotFound(f"Group {name} does not exist. Make it with: snf-manage group-add {name}")
+    return group
