@@ -151,6 +151,9 @@ class BackendNetwork(models.Model):
     state = models.CharField(max_length=16, choices=STATES, default=PENDING)
     mac_prefix = models.CharField(max_length=8)
     """Six hexadecimal digits: the network's five and the backend's index."""
+    creation_jobs = models.JSONField(default=list, blank=True)
+    """Ids of the jobs that create and connect it; a NIC's job waits for them while the network is not ACTIVE."""
+    creation_asked_at = models.DateTimeField(null=True)
     job_id = models.BigIntegerField(null=True)
     opcode = models.CharField(max_length=64, default="", blank=True)
     job_status = models.CharField(max_length=16, default="", blank=True)

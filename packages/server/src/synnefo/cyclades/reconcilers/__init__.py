@@ -1,0 +1,1 @@
+"""Comparing what should be with what is, and making them agree."""
