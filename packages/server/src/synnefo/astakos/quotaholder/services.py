@@ -1,5 +1,5 @@
 """The verbs of the ledger. Each opens its own outermost transaction (the `*_in_transaction` ones need one of the caller), locks the holdings
-it touches in one canonical order (holder, source, resource) and may be run again after a conflict.
+it touches in one order (primary key) and may be run again after a conflict.
 """
 
 from __future__ import annotations
@@ -67,11 +67,14 @@ def issue(client_key: str, charges: Sequence[Charge], *, name: str = "", force: 
     """
     if len(charges) > MAX_PROVISIONS:
         raise InvalidInput(f"A commission has at most {MAX_PROVISIONS} provisions.")
+    lines = _summed(charges)
     try:
-        serial = _issue(client_key, _summed(charges), name[:4096], force, auto_accept, request_id)
+        serial = _issue(client_key, lines, name[:4096], force, auto_accept, request_id)
     except IntegrityError:
+        if not request_id:
+            raise
         # A rival with the same request id won the race; its serial is ours.
-        serial = _issue(client_key, _summed(charges), name[:4096], force, auto_accept, request_id)
+        serial = _issue(client_key, lines, name[:4096], force, auto_accept, request_id)
     COMMISSIONS.labels("issued").inc()
     return serial
 
@@ -79,30 +82,48 @@ def issue(client_key: str, charges: Sequence[Charge], *, name: str = "", force: 
 @transactional()
 def _issue(client_key: str, charges: list[Charge], name: str, force: bool, auto_accept: bool, request_id: str | None) -> Serial:
     digest = _digest(charges, force, auto_accept)
-    if request_id:
-        known = IssuedRequest.objects.filter(client_key=client_key, request_id=request_id).first()
-        if known is not None:
-            if known.digest != digest:
-                raise AlreadyExists("This request id was used for another commission.")
-            return Serial(known.serial)
-    holdings = _lock_holdings(charge.key for charge in charges)
-    for charge in charges:
-        if charge.key not in holdings:
-            raise NoHolding("There is no such holding.", data={"name": "NoHoldingError", "provision": charge.describe()})
-    for charge in charges:
-        _apply(holdings[charge.key], charge, force)
-    charges = [charge for charge in charges if charge.quantity]
-    Holding.objects.bulk_update([holdings[charge.key] for charge in charges], ["usage_min", "usage_max"], batch_size=BATCH)
+    known = _find_request(client_key, request_id, digest) if request_id else None
+    if known is not None:
+        return known
     commission = Commission.objects.create(client_key=client_key, name=name)
-    provisions = Provision.objects.bulk_create(
-        [Provision(commission=commission, holder=c.holder, source=c.source, resource=c.resource, quantity=c.quantity) for c in charges],
-        batch_size=BATCH)
     serial = Serial(commission.pk)
     if request_id:
+        # Before the holdings: a rival with the same id waits here, and then finds this serial rather than a full holding.
         IssuedRequest.objects.create(client_key=client_key, request_id=request_id, serial=serial, digest=digest)
+    holdings = _lock_holdings(charge.key for charge in charges)
+    _charge(holdings, charges, force)
+    provisions = Provision.objects.bulk_create(
+        [Provision(commission=commission, holder=c.holder, source=c.source, resource=c.resource, quantity=c.quantity)
+         for c in charges if c.quantity], batch_size=BATCH)
     if auto_accept:
         _settle([commission], {commission.pk: provisions}, holdings, accept=True)
     return serial
+
+
+def _find_request(client_key: str, request_id: str, digest: str) -> Serial | None:
+    """The serial that an earlier request with this id got, unless that is too long ago to be a repetition."""
+    known = IssuedRequest.objects.filter(client_key=client_key, request_id=request_id).first()
+    if known is None:
+        return None
+    if known.created_at < timezone.now() - REQUESTS_KEPT:
+        known.delete()
+        return None
+    if known.digest != digest:
+        raise AlreadyExists("This request id was used for another commission.")
+    return Serial(known.serial)
+
+
+def _charge(holdings: dict[type_key, Holding], charges: Iterable[Charge], force: bool) -> None:
+    """Count pending charges on locked holdings. All must exist before any is checked."""
+    charges = list(charges)
+    for charge in charges:
+        if charge.key not in holdings:
+            raise NoHolding(f"There is no holding of {charge.resource} for {charge.holder}.",
+                            data={"name": "NoHoldingError", "provision": charge.describe()})
+    for charge in charges:
+        _apply(holdings[charge.key], charge, force)
+    Holding.objects.bulk_update([holdings[charge.key] for charge in charges if charge.quantity], ["usage_min", "usage_max"],
+                                batch_size=BATCH)
 
 
 def _summed(charges: Iterable[Charge]) -> list[Charge]:
@@ -119,17 +140,28 @@ def _digest(charges: list[Charge], force: bool, auto_accept: bool) -> str:
 
 
 def _lock_holdings(keys: Iterable[type_key]) -> dict[type_key, Holding]:
-    """The holdings that exist, locked in canonical order until the transaction ends."""
+    """The holdings that exist, locked until the transaction ends. All lockers go by primary key: the names would be
+    sorted otherwise by each database's collation.
+    """
     wanted = sorted(set(keys))
-    found: dict[type_key, Holding] = {}
+    if len(wanted) <= BATCH:
+        return {row.key: row for row in Holding.objects.select_for_update().filter(_any_of(wanted)).order_by("pk")} if wanted else {}
+    ids: list[int] = []
     for start in range(0, len(wanted), BATCH):
-        batch = wanted[start : start + BATCH]
-        condition = Q()
-        for holder, source, resource in batch:
-            condition |= Q(holder=holder, source=source, resource=resource)
-        rows = Holding.objects.select_for_update().filter(condition).order_by("holder", "source", "resource")
+        ids += Holding.objects.filter(_any_of(wanted[start : start + BATCH])).values_list("pk", flat=True)
+    ids.sort()
+    found: dict[type_key, Holding] = {}
+    for start in range(0, len(ids), BATCH):
+        rows = Holding.objects.select_for_update().filter(pk__in=ids[start : start + BATCH]).order_by("pk")
         found |= {row.key: row for row in rows}
     return found
+
+
+def _any_of(keys: Iterable[type_key]) -> Q:
+    condition = Q()
+    for holder, source, resource in keys:
+        condition |= Q(holder=holder, source=source, resource=resource)
+    return condition
 
 
 def _apply(holding: Holding, charge: Charge, force: bool) -> None:
@@ -164,10 +196,14 @@ def resolve(client_key: str, *, accept: Sequence[Serial] = (), reject: Sequence[
     result = _Failures(failed=sorted(both))
     for serials, is_accept, done in ((accept, True, result.accepted), (reject, False, result.rejected)):
         wanted = sorted(set(serials) - both)
+        # What no serial can be never reaches the database, which could not even compare it.
+        result.failed += [serial for serial in wanted if not 0 < serial <= INFINITE]
+        wanted = [serial for serial in wanted if 0 < serial <= INFINITE]
         for start in range(0, len(wanted), BATCH):
-            settled = _resolve(client_key, wanted[start : start + BATCH], is_accept)
-            done.extend(settled)
-            result.failed += [serial for serial in wanted[start : start + BATCH] if serial not in set(settled)]
+            batch = wanted[start : start + BATCH]
+            settled = set(_resolve(client_key, batch, is_accept))
+            done.extend(serial for serial in batch if serial in settled)
+            result.failed += [serial for serial in batch if serial not in settled]
     COMMISSIONS.labels("accepted").inc(len(result.accepted))
     COMMISSIONS.labels("rejected").inc(len(result.rejected))
     return ResolveResult(tuple(result.accepted), tuple(result.rejected), tuple(result.failed))
@@ -218,7 +254,7 @@ def _log_of(commission: Commission, provision: Provision, holding: Holding, acce
 
 def get_commission(client_key: str, serial: int) -> tuple[Commission, list[Provision]]:
     """A pending commission of this client. Raises `NotFound`."""
-    commission = Commission.objects.filter(client_key=client_key, pk=serial).first() if serial <= INFINITE else None
+    commission = Commission.objects.filter(client_key=client_key, pk=serial).first() if 0 < serial <= INFINITE else None
     if commission is None:
         raise NotFound(f"There is no pending commission {serial}.")
     return commission, list(commission.provisions.all())
@@ -230,9 +266,14 @@ def pending(client_key: str) -> list[CommissionInfo]:
     return [CommissionInfo(Serial(row.pk), row.name, row.issued_at) for row in rows]
 
 
-def forget_old_requests(now: datetime.datetime | None = None) -> int:
+def forget_old_requests() -> int:
     """Drop request ids that are too old to be repeated. Returns how many."""
-    return IssuedRequest.objects.filter(created_at__lt=(now or timezone.now()) - REQUESTS_KEPT).delete()[0]
+    return IssuedRequest.objects.filter(created_at__lt=timezone.now() - REQUESTS_KEPT).delete()[0]
+
+
+def forget_old_logs(days: int) -> int:
+    """Drop audit rows older than `days`. Returns how many."""
+    return ProvisionLog.objects.filter(logged_at__lt=timezone.now() - datetime.timedelta(days=days)).delete()[0]
 
 
 # Limits -----------------------------------------------------------------------------------------------------------
