@@ -1,6 +1,8 @@
 """Settings of cyclades, declared in the registry."""
 
-from typing import Any
+from typing import Annotated, Any
+
+from pydantic import StringConstraints
 
 from synnefo.common.settings import conf
 
@@ -31,6 +33,8 @@ _declare("CYCLADES_SUBNET_DELETE_ENABLED", bool, True, "Let users delete unused 
 _declare("CYCLADES_DEFAULT_MTU", int, 1500, "MTU shown for networks.", unit="bytes")
 
 # Ganeti's remote API and its events.
+_declare("BACKEND_PREFIX_ID", Annotated[str, StringConstraints(pattern=r"^[a-z0-9.]+-[a-z0-9.-]*$")], "snf-",
+         "What the names of our objects in Ganeti begin with: lower-case letters, digits, dots and at least one dash.")
 _declare("GANETI_RAPI_TIMEOUT", float, 60.0, "Longest wait for an answer of a cluster.", unit="seconds")
 _declare("GANETI_RAPI_CONNECT_TIMEOUT", float, 5.0, "Longest wait for a connection to a cluster.", unit="seconds")
 _declare("GANETI_RAPI_MAX_CONCURRENT", int, 8, "Calls a process has under way to one cluster at most.")

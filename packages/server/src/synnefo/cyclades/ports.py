@@ -406,14 +406,16 @@ error moves it to the dead letters."""
 
 @dataclass(frozen=True, slots=True)
 class DeadLetter:
-    """A message nobody could handle."""
+    """A message as it lies in a queue. `error` and `attempts` are known of dead ones only."""
 
     id: str
     queue: str
     routing_key: str
     body: bytes
-    error: str
-    attempts: int
+    error: str = ""
+    attempts: int = 0
+    was_retried: bool = False
+    """It has been dead before, and an operator sent it round again."""
 
 
 class EventBus(Protocol):
@@ -430,4 +432,12 @@ class EventBus(Protocol):
         """Messages waiting, by queue; dead letters under `<queue>-dl`."""
 
     def read(self, queue: str) -> Iterator[DeadLetter]:
-        """Every message of a queue, dead-letter queues included, which all stay there."""
+        """Every message of a queue, dead-letter queues included; all stay there."""
+
+    def remove(self, queue: str, decide: Callable[[DeadLetter], bool]) -> int:
+        """Delete the messages of a queue that `decide` says yes to; returns how many."""
+
+    def revive(self, letter: DeadLetter) -> None:
+        """Send a dead letter to where it came from, then remove it. A crash in between leaves both."""
+
+    def close(self) -> None: ...
