@@ -10,10 +10,10 @@ import structlog
 from django.db import IntegrityError
 from django.utils import timezone
 
-from synnefo.astakos.models import Component
+from synnefo.astakos.models import Component, Resource
 from synnefo.common.crypto import decrypt, encrypt, hash_token, new_token
 from synnefo.common.db import transactional
-from synnefo.common.errors import AlreadyExists, InvalidInput, NotFound, Unauthenticated
+from synnefo.common.errors import AlreadyExists, InvalidInput, NotFound, StateConflict, Unauthenticated
 from synnefo.common.settings import conf
 
 log = structlog.get_logger(__name__)
@@ -113,7 +113,10 @@ def _replace_token(component: Component, token: str, grace_hours: float) -> None
 
 
 def remove_component(component: Component) -> None:
-    """With its services and endpoints."""
+    """With its services and endpoints. Raises `StateConflict` while there are resources that it counts."""
+    resources = Resource.objects.filter(component=component.name).values_list("name", flat=True)[:5]
+    if resources:
+        raise StateConflict(f"Component {component.name} still counts resources: {', '.join(resources)}")
     component.delete()
     log.info("component.removed", component=component.name)
 

@@ -12,7 +12,7 @@ from django.utils import timezone
 
 from synnefo.astakos.models import ApiToken, TokenKind, User
 from synnefo.astakos.services import passwords, throttle
-from synnefo.astakos.services.users import parse_name
+from synnefo.astakos.services.users import lock_user, parse_name
 from synnefo.common.crypto import hash_token, new_token
 from synnefo.common.db import transactional
 from synnefo.common.errors import InvalidInput, NotFound, Unauthenticated
@@ -162,6 +162,14 @@ def renew_named(user_id: UserID, token_id: int) -> Issued:
     return _insert(ApiToken(user=old.user, kind=TokenKind.NAMED, name=old.name, methods=old.methods, roles=old.roles,
                             project_id=old.project_id, is_restricted=old.is_restricted,
                             expires_at=timezone.now() + (old.expires_at - old.created_at)))
+
+
+@transactional()
+def replace_all(user_id: UserID) -> Issued:
+    """Revoke every token of the user and issue one lasting one. Raises `NotFound`."""
+    user = lock_user(user_id)
+    revoke_all(user)
+    return issue_named(user, "renewed token")
 
 
 def revoke_all(user: User) -> int:

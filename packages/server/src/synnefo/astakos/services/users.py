@@ -120,13 +120,18 @@ def parse_group(name: str) -> str:
     return name
 
 
+def add_group(name: str) -> bool:
+    """Make a group; False when it was there. Raises `InvalidInput`."""
+    return Group.objects.get_or_create(name=parse_group(name))[1]
+
+
 def ensure_groups() -> None:
     """Make the groups that the services look for. Repeatable."""
     for name in PREDEFINED_GROUPS:
         Group.objects.get_or_create(name=name)
 
 
-# The verbs below need a locked row and a transaction of the caller.
+# The verbs below, up to `change_email`, need a locked row and a transaction of the caller.
 
 
 def verify(user: User) -> None:
@@ -221,8 +226,10 @@ def change_email(user: User, email: str) -> None:
     user.save(update_fields=["email", "updated_at"])
 
 
-def delete(user: User) -> None:
-    """Only accounts that were never accepted disappear. Raises `StateConflict`."""
+@transactional()
+def delete_account(user_id: UserID) -> None:
+    """Only accounts that were never accepted disappear. One transaction of its own. Raises `NotFound`, `StateConflict`."""
+    user = lock_user(user_id)
     if user.moderated and not user.is_rejected:
         raise StateConflict(f"The account {user.email} was accepted: deactivate it instead.")
     user.delete()
