@@ -42,3 +42,25 @@ _declare("GANETI_RAPI_INSECURE", bool, False, "Accept any certificate of a clust
 _declare("EVENT_RETRY_LIMIT", int, 5, "Times an event is tried again after a passing failure before it becomes a dead letter.")
 _declare("EVENT_RETRY_SECONDS", float, 1.0, "Wait before the first new try of an event; doubled each time.", unit="seconds")
 _declare("DISPATCHER_PREFETCH", int, 5, "Events a dispatcher holds unacknowledged.")
+
+# Servers and what happens to them.
+_declare("GANETI_CREATEINSTANCE_KWARGS", dict[str, Any],
+         {"os": "snf-image+default", "hvparams": {"kvm": {"serial_console": False}, "xen-pvm": {}, "xen-hvm": {}}},
+         "Defaults of the instance creation request; `hvparams` by hypervisor.")
+_declare("GANETI_USE_HOTPLUG", bool, True, "Change NICs and disks of running servers.")
+_declare("GANETI_USE_OPPORTUNISTIC_LOCKING", bool, True, "Let creations lock only the nodes that are free.")
+_declare("GANETI_DISKS_WAIT_FOR_SYNC", bool, False, "Wait for mirrored disks before a creation counts as done.")
+_declare("GANETI_MAX_DISKS_PER_INSTANCE", int, 8, "Disks a server may have.")
+_declare("GANETI_DISK_PROVIDER_KWARGS", dict[str, dict[str, Any]], {}, "Disk parameters by storage provider.")
+_declare("BACKEND_PER_USER", dict[str, Any], {}, "Backend (id or cluster name) of the new servers of a user (uuid).")
+_declare("BACKEND_REFRESH_MIN", int, 15, "Age of a backend's figures before they are read again.", unit="minutes")
+_declare("RECONCILIATION_MIN", int, 30, "Time between two reconciliations by the worker.", unit="minutes")
+_declare("STATE_SYNC_SECONDS", int, 60, "Time between two looks at the running state of all servers.", unit="seconds")
+_declare("CYCLADES_SUBMIT_WAIT_SECONDS", float, 10.0, "Longest time a request waits for the cluster to take its job.", unit="seconds")
+_declare("CYCLADES_BUILD_SUBMIT_TIMEOUT", int, 300, "A build that no cluster took for this long is in error.", unit="seconds")
+_declare("CYCLADES_VM_MAX_METADATA", int, 10, "Metadata items of a server.")
+_declare("MAX_PERSONALITY", int, 5, "Files that a new server may be given.")
+_declare("MAX_PERSONALITY_SIZE", int, 10240, "Size of such a file.", unit="bytes")
+_declare("VMAPI_BASE_HOST", str, "", "Root URL under which nodes reach vmapi; empty: that of CYCLADES_BASE_URL.")
+_declare("VMAPI_TTL_SECONDS", int, 3600, "How long build parameters are kept for the node to fetch.", unit="seconds")
+_declare("VMAPI_RESET_PARAMS", bool, True, "Forget build parameters once the build has ended.")

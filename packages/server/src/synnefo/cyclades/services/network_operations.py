@@ -134,7 +134,7 @@ def is_gone(backend: Backend, network_id: int) -> bool:
     return False
 
 
-@operations.register(CREATE)
+@operations.register(CREATE, resumes_itself=True)
 def _create(operation: Operation, cluster: GanetiCluster) -> list[int]:
     row = BackendNetwork.objects.select_related("network", "backend").filter(pk=operation.payload["backend_network"]).first()
     if row is None or row.network.deleted or row.network.is_being_destroyed or row.state == BackendNetwork.ACTIVE:
@@ -159,7 +159,7 @@ def _note_refused(row: BackendNetwork, error: GanetiRefused) -> None:
         state=BackendNetwork.ERROR, opcode=network_jobs.ADD, job_status="error", log_message=error.public)
 
 
-@operations.register(REMOVE)
+@operations.register(REMOVE, resumes_itself=True)
 def _remove(operation: Operation, cluster: GanetiCluster) -> list[int]:
     network_id, row_id = operation.payload["network"], operation.payload["backend_network"]
     jobs = network_jobs.disconnect_and_remove(
