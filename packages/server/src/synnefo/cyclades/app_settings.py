@@ -64,3 +64,8 @@ _declare("MAX_PERSONALITY_SIZE", int, 10240, "Size of such a file.", unit="bytes
 _declare("VMAPI_BASE_HOST", str, "", "Root URL under which nodes reach vmapi; empty: that of CYCLADES_BASE_URL.")
 _declare("VMAPI_TTL_SECONDS", int, 3600, "How long build parameters are kept for the node to fetch.", unit="seconds")
 _declare("VMAPI_RESET_PARAMS", bool, True, "Forget build parameters once the build has ended.")
+
+# All APIs of cyclades.
+_declare("POLL_LIMIT", int, 3600, "Oldest changes-since that is answered.", unit="seconds")
+_declare("CYCLADES_API_MAX_LIMIT", int, 1000, "Objects on a page of a list at most.")
+_declare("CYCLADES_SHARED_RESOURCES_ENABLED", bool, False, "Let users share servers, networks and addresses with a project.")
