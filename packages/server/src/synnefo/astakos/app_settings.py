@@ -33,3 +33,9 @@ _declare("ASTAKOS_LOGOUT_NEXT", str, "", "Where sign-out leads; empty is the sig
 _declare("ASTAKOS_COOKIE_DOMAIN", str, "", "Domain below which sign-in may send people back.")
 _declare("ASTAKOS_COMPONENT_TOKEN_GRACE", int, 0,
          "How long the old token of a component works after a renewal.", unit="hours")
+_declare("ASTAKOS_STRICT_PROVISIONS", bool, True,
+         "Refuse commissions that charge members without charging their project alike.")
+_declare("ASTAKOS_RESOURCE_CACHE_TIMEOUT", Annotated[int, Field(ge=0)], 60,
+         "How long the list of visible resources is kept.", unit="seconds")
+_declare("ASTAKOS_PROVISION_LOG_DAYS", Annotated[int, Field(ge=1)], 400,
+         "How long resolved commissions can be looked up.", unit="days")

@@ -295,13 +295,7 @@ def set_limits_in_transaction(limits: Mapping[type_key, int]) -> None:
     Holding.objects.bulk_create(new, batch_size=BATCH)
 
 
-def holdings(*, holders: Iterable[str] | None = None, sources: Iterable[str] | None = None, resources: Iterable[str] | None = None) -> list[Holding]:
-    """Holdings by exact names; one query. None means any."""
-    rows = Holding.objects.all()
-    if holders is not None:
-        rows = rows.filter(holder__in=list(holders))
-    if sources is not None:
-        rows = rows.filter(source__in=list(sources))
-    if resources is not None:
-        rows = rows.filter(resource__in=list(resources))
-    return list(rows)
+def drop_idle_in_transaction(keys: Iterable[type_key]) -> int:
+    """Delete those holdings that count nothing, pending included. Needs the caller's transaction. Returns how many."""
+    idle = [row.pk for row in _lock_holdings(keys).values() if row.usage_max == 0]
+    return sum(Holding.objects.filter(pk__in=idle[start : start + BATCH]).delete()[0] for start in range(0, len(idle), BATCH))

@@ -19,7 +19,9 @@ from synnefo.astakos.models import (
     User,
 )
 from synnefo.astakos.services import limits
-from synnefo.common.errors import NotFound
+from synnefo.astakos.services.resources import lock_definitions
+from synnefo.common.db import transactional
+from synnefo.common.errors import Forbidden, NotFound, StateConflict
 from synnefo.common.ids import UserID
 
 log = structlog.get_logger(__name__)
@@ -31,6 +33,7 @@ def create_system_project(user: User) -> Project:
     known = Project.objects.filter(uuid=user.uuid).first()
     if known is not None:
         return known
+    lock_definitions()
     project = Project.objects.create(
         uuid=user.uuid, realname=f"system:{user.uuid}", description=f"system project for user {user.email}", is_base=True, private=True,
         state=ProjectState.NORMAL, join_policy=JoinPolicy.CLOSED, leave_policy=JoinPolicy.CLOSED, max_members=1,
@@ -57,6 +60,24 @@ def get_project(uuid: str) -> Project:
     if found is None:
         raise NotFound(f"Project {uuid} does not exist.")
     return found
+
+
+@transactional()
+def set_default_project(user_id: UserID, uuid: str) -> None:
+    """Make a project the one that pays when the user names none.
+
+    Raises `NotFound` for a project that does not exist or that he never belonged to, `Forbidden` while he is no accepted
+    member, `StateConflict` while the project is not active.
+    """
+    membership = ProjectMembership.objects.select_related("project").filter(project__uuid=uuid.lower()[:36], user__uuid=user_id).first()
+    if membership is None:
+        raise NotFound(f"Project {uuid[:36]} does not exist, or you are not a member of it.")
+    if membership.project.state in {ProjectState.TERMINATED, ProjectState.DELETED}:
+        raise StateConflict("The project has ended.")
+    if membership.project.state != ProjectState.NORMAL or membership.state not in ACTIVE_MEMBERSHIPS:
+        raise Forbidden("The project is not active, or you are not an accepted member of it.")
+    User.objects.filter(uuid=user_id).update(default_project=membership.project.uuid)
+    log.info("project.default.set", project=membership.project.uuid)
 
 
 def set_base_quota(user: User, resource: Resource, capacity: int) -> None:
