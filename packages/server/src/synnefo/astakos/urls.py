@@ -1,5 +1,21 @@
 """URLs of astakos, below its base URL's path."""
 
-from django.urls import URLPattern, URLResolver
+from __future__ import annotations
 
-urlpatterns: list[URLPattern | URLResolver] = []
+from django.urls import URLPattern, URLResolver, include, path, re_path
+
+from synnefo.astakos.api import tempauth
+from synnefo.astakos.api.http import endpoint, whatever
+from synnefo.astakos.api.identity_v2 import unknown, versions
+from synnefo.astakos.ui import views
+
+urlpatterns: list[URLPattern | URLResolver] = [
+    path("ui/login", views.login, name="astakos-login"),
+    path("ui/logout", views.logout, name="astakos-logout"),
+    re_path(r"^auth/v1(?:\.0)?/?$", endpoint("plain", GET=tempauth.authenticate)),
+    path("identity", endpoint(GET=versions)),
+    path("identity/", include("synnefo.astakos.api.identity_urls")),
+    path("account/v1.0/", include("synnefo.astakos.api.quota_urls")),
+    path("account/v1.0/", include("synnefo.astakos.api.account_urls")),
+    re_path(r"^account(?:/(?P<rest>.*))?$", whatever(unknown)),
+]

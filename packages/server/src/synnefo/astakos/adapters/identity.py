@@ -5,12 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from synnefo.astakos.models import ApiToken, User
-from synnefo.astakos.services import memberships, tokens
+from synnefo.astakos.services import accounts, memberships, tokens
 from synnefo.common.errors import Forbidden, Unauthenticated
 from synnefo.common.ids import UserID
 from synnefo.common.ports import Caller
-
-BATCH = 500
 
 
 class LocalIdentity:
@@ -30,20 +28,13 @@ class LocalIdentity:
         return _caller(user, None)
 
     def emails_of(self, user_ids: Iterable[UserID]) -> dict[UserID, str]:
-        found: dict[UserID, str] = {}
-        for batch in _batches(str(user_id).lower() for user_id in user_ids):
-            found |= {UserID(uuid): email for uuid, email
-                      in User.objects.filter(uuid__in=batch).values_list("uuid", "email")}
-        return found
+        found = accounts.names_by_uuid(str(user_id).lower() for user_id in user_ids)
+        return {UserID(uuid): email for uuid, email in found.items()}
 
     def user_ids_of(self, emails: Iterable[str]) -> dict[str, UserID]:
         """Keyed by the spelling that was asked for."""
-        asked = list(emails)
-        known: dict[str, UserID] = {}
-        for batch in _batches(email.strip().lower() for email in asked):
-            known |= {email: UserID(uuid) for email, uuid
-                      in User.objects.filter(email__in=batch).values_list("email", "uuid")}
-        return {email: known[key] for email in asked if (key := email.strip().lower()) in known}
+        found = accounts.uuids_by_name(email.strip() for email in emails)
+        return {email: UserID(uuid) for email, uuid in found.items()}
 
 
 def _caller(user: User, token: ApiToken | None) -> Caller:
@@ -56,9 +47,3 @@ def _caller(user: User, token: ApiToken | None) -> Caller:
         roles=tuple(role.name for role in memberships.roles_of(user, membership, token)),
         expires_at=token.expires_at if token else None,
     )
-
-
-def _batches(values: Iterable[str]) -> Iterable[list[str]]:
-    """Databases bound the number of parameters of a query."""
-    unique = list(dict.fromkeys(values))
-    return (unique[start:start + BATCH] for start in range(0, len(unique), BATCH))

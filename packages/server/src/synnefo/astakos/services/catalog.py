@@ -74,3 +74,11 @@ def find_service(text: str) -> Service | None:
     if found is None and text.isascii() and text.isdigit() and len(text) < 19:
         found = Service.objects.select_related("component").prefetch_related("endpoints").filter(pk=int(text)).first()
     return found
+
+
+def find_url(service_type: str, user_id: str, project_id: str) -> str:
+    """The public v3 URL of the first service of a type, or nothing."""
+    for entry in v3_catalog(user_id, project_id):
+        if entry["type"] == service_type:
+            return str(entry["endpoints"][0]["url"])
+    return ""

@@ -1,0 +1,151 @@
+"""Account API v1.0: names and uuids of users, the caller's own account and tokens."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+from django.http import HttpRequest, StreamingHttpResponse
+from django.http.response import HttpResponseBase
+from pydantic import BaseModel, ConfigDict, Field
+
+from synnefo.astakos.api.http import (
+    header_token,
+    json_body,
+    json_reply,
+    no_content,
+    parse,
+    require_component,
+    require_user,
+)
+from synnefo.astakos.models import ApiToken
+from synnefo.astakos.services import accounts, memberships, tokens
+from synnefo.common.errors import Forbidden, InvalidInput, RequestTooLarge
+from synnefo.common.settings import conf
+
+
+def authenticate(request: HttpRequest) -> HttpResponseBase:
+    """The older way for services to learn who a token's user is."""
+    token = require_user(request)
+    user = token.user
+    return json_reply({
+        "id": user.pk, "username": user.email, "displayname": user.email, "uuid": user.uuid, "uniq": user.uuid,
+        "email": [user.email], "name": user.realname, "groups": [group.name for group in user.groups.all()],
+        "auth_token": header_token(request), "auth_token_created": _epoch_ms(token.created_at.timestamp()),
+        "auth_token_expires": _epoch_ms(token.expires_at.timestamp())})
+
+
+def _epoch_ms(seconds: float) -> int:
+    return int(seconds * 1000)
+
+
+def user_catalogs(request: HttpRequest) -> HttpResponseBase:
+    """Translate uuids to e-mails and back, for a user."""
+    require_user(request)
+    body = json_body(request)
+    uuids = [] if body.get("uuids") is None else _texts(body["uuids"], "uuids")
+    names = _texts(body["displaynames"], "displaynames") if "displaynames" in body else []
+    if len(uuids) + len(names) > conf.ASTAKOS_CATALOG_MAX:
+        raise RequestTooLarge(f"Ask for at most {conf.ASTAKOS_CATALOG_MAX} users at a time.")
+    return json_reply(_catalogs(uuids, names))
+
+
+def service_user_catalogs(request: HttpRequest) -> HttpResponseBase:
+    """As `user_catalogs`, for a service; null asks for everybody."""
+    require_component(request)
+    body = json_body(request)
+    if ("uuids" in body and body["uuids"] is None) or ("displaynames" in body and body["displaynames"] is None):
+        return StreamingHttpResponse(_everybody(body), content_type="application/json; charset=UTF-8")
+    return json_reply(_catalogs(_texts(body.get("uuids", []), "uuids"),
+                                _texts(body.get("displaynames", []), "displaynames")))
+
+
+def _texts(value: Any, field: str) -> list[str]:
+    if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
+        raise InvalidInput(f"{field} must be a list of strings.", field=field)
+    return value
+
+
+def _catalogs(uuids: list[str], names: list[str]) -> dict[str, dict[str, str]]:
+    return {"uuid_catalog": accounts.names_by_uuid(uuids), "displayname_catalog": accounts.uuids_by_name(names)}
+
+
+def _everybody(body: dict[str, Any]) -> Iterator[str]:
+    """The two maps in pieces: there may be very many users."""
+    uuids, names = body.get("uuids", []), body.get("displaynames", [])
+    yield '{"uuid_catalog": '
+    yield from (_map(accounts.everybody()) if uuids is None
+                else [json.dumps(accounts.names_by_uuid(_texts(uuids, "uuids")))])
+    yield ', "displayname_catalog": '
+    yield from (_map((email, uuid) for uuid, email in accounts.everybody()) if names is None
+                else [json.dumps(accounts.uuids_by_name(_texts(names, "displaynames")))])
+    yield "}"
+
+
+def _map(pairs: Iterator[tuple[str, str]]) -> Iterator[str]:
+    separator = "{"
+    for key, value in pairs:
+        yield f"{separator}{json.dumps(key)}: {json.dumps(value)}"
+        separator = ", "
+    yield "{}" if separator == "{" else "}"
+
+
+def myaccount(request: HttpRequest) -> HttpResponseBase:
+    token = require_user(request)
+    user = token.user
+    return json_reply({
+        "uuid": user.uuid, "email": user.email, "first_name": user.first_name, "last_name": user.last_name,
+        "affiliation": user.affiliation, "groups": [group.name for group in user.groups.all()],
+        "default_project": user.default_project_id, "email_verified": user.email_verified, "has_signed_terms": True,
+        "token_expires": token.expires_at.isoformat(),
+        "auth_providers": [{"module": "local", "identifier": user.email,
+                            "last_login": user.last_login.isoformat() if user.last_login else None}],
+        "two_factor": False})
+
+
+class _NewToken(BaseModel):
+    model_config = ConfigDict(extra="ignore", strict=True)
+    name: str = Field("", max_length=150)
+    expires_in_days: float | int | None = None
+    project_id: str = Field("", max_length=36)
+    roles: list[str] | None = Field(None, max_length=50)
+
+
+def _unrestricted(request: HttpRequest) -> ApiToken:
+    """A token that stands for the whole account."""
+    token = require_user(request)
+    if token.is_restricted:
+        raise Forbidden("This token is restricted: it may not manage the account.")
+    return token
+
+
+def list_tokens(request: HttpRequest) -> HttpResponseBase:
+    token = _unrestricted(request)
+    return json_reply({"tokens": [_render(item) for item in tokens.list_named(token.user)]})
+
+
+def create_token(request: HttpRequest) -> HttpResponseBase:
+    """A named token; its value is in this reply and nowhere else."""
+    token = _unrestricted(request)
+    asked = parse(_NewToken, json_body(request))
+    project_id = ""
+    if asked.project_id:
+        project_id = memberships.find_membership(
+            memberships.all_memberships(token.user), project_id=asked.project_id).project_id
+    issued = tokens.issue_named(token.user, asked.name, days=asked.expires_in_days, project_id=project_id,
+                                roles=asked.roles)
+    return json_reply({"token": {**_render(issued.token), "value": issued.secret}}, 201)
+
+
+def revoke_token(request: HttpRequest, token_id: int) -> HttpResponseBase:
+    tokens.revoke_named(_unrestricted(request).user, token_id)
+    return no_content()
+
+
+def _render(token: ApiToken) -> dict[str, Any]:
+    return {"id": token.pk, "name": token.name, "kind": token.kind, "prefix": token.prefix,
+            "project_id": token.project_id or None, "roles": token.roles,
+            "created": token.created_at.isoformat(), "expires": token.expires_at.isoformat(),
+            "last_used_at": token.last_used_at.isoformat() if token.last_used_at else None,
+            "last_used_ip": token.last_used_ip or None}

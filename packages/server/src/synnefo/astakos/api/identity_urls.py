@@ -1,0 +1,55 @@
+"""URLs of the two identity APIs, below `identity`. A slash at the end is optional everywhere."""
+
+from __future__ import annotations
+
+from django.urls import URLPattern, URLResolver, re_path
+
+from synnefo.astakos.api import identity_v2 as v2
+from synnefo.astakos.api import identity_v3 as v3
+from synnefo.astakos.api import identity_v3_resources as resources
+from synnefo.astakos.api.http import View, endpoint, whatever
+
+_ID = r"[^/]{1,255}"
+
+
+def _v3(path: str, **views: View) -> URLPattern:
+    return re_path(rf"^v3/{path}/?$", endpoint("keystone", **views))
+
+
+def _kept(path: str, show: View, *, changes: tuple[str, ...] = ("PUT", "PATCH", "DELETE")) -> URLPattern:
+    """Readable; every change is refused with words."""
+    return _v3(path, GET=show, **dict.fromkeys(changes, resources.read_only))
+
+
+_list_changes = ("POST",)
+_collections = [
+    ("projects", "project_id", resources.projects, resources.project),
+    ("users", "user_id", resources.users, resources.user),
+    ("domains", "domain_id", resources.domains, resources.domain),
+    ("roles", "role_id", resources.roles, resources.role),
+    ("services", "service_id", resources.services, resources.service),
+    ("endpoints", "endpoint_id", resources.endpoints, resources.endpoint),
+    ("regions", "region_id", resources.regions, resources.region),
+]
+
+urlpatterns: list[URLPattern | URLResolver] = [
+    re_path(r"^(?:\.json)?$", endpoint(GET=v2.versions)),
+    re_path(r"^v2\.0/?(?:\.json)?$", endpoint(GET=v2.show_version)),
+    re_path(r"^v2\.0/tokens/?(?:\.json|\.xml)?$", endpoint(POST=v2.authenticate)),
+    re_path(rf"^v2\.0/tokens/(?P<secret>{_ID})/endpoints/?$", endpoint(GET=v2.token_endpoints)),
+    re_path(rf"^v2\.0/tokens/(?P<secret>{_ID})/?$", endpoint(GET=v2.validate, HEAD=v2.no_head)),
+    re_path(r"^v2\.0/tenants/?$", endpoint(GET=v2.tenants)),
+    re_path(r"^v2\.0/(?P<rest>.*)$", whatever(v2.unknown)),
+    re_path(r"^v3/?(?:\.json)?$", endpoint("keystone", GET=v3.discovery)),
+    _v3("auth/tokens", POST=v3.issue, GET=v3.show, DELETE=v3.revoke),
+    _v3("auth/catalog", GET=v3.show_catalog),
+    _v3("auth/projects", GET=v3.auth_projects),
+    _v3("auth/domains", GET=v3.auth_domains),
+    _v3("auth/system", GET=v3.auth_system),
+    _v3("role_assignments", GET=resources.role_assignments),
+    _v3(rf"users/(?P<user_id>{_ID})/projects", GET=resources.user_projects),
+    _v3(rf"users/(?P<user_id>{_ID})/groups", GET=resources.user_groups),
+    *(_kept(name, listing, changes=_list_changes) for name, _, listing, _ in _collections),
+    *(_kept(rf"{name}/(?P<{key}>{_ID})", show) for name, key, _, show in _collections),
+    re_path(r"^v3/(?P<rest>.*)$", whatever(resources.unknown, "keystone")),
+]

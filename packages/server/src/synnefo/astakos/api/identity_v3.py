@@ -1,0 +1,256 @@
+"""Identity API v3: tokens, their scopes and the catalog (the subset of Keystone's API that clients use)."""
+
+from __future__ import annotations
+
+import datetime
+from typing import Any
+
+from django.http import HttpRequest
+from django.http.response import HttpResponseBase
+from django.utils import timezone
+from pydantic import BaseModel, ConfigDict, Field
+
+from synnefo.astakos.api.http import header_token, json_body, json_reply, no_content, parse, require_user
+from synnefo.astakos.api.identity_v2 import identity_url, version_v3
+from synnefo.astakos.models import ApiToken, Component
+from synnefo.astakos.services import authentication, catalog, components, memberships, tokens
+from synnefo.astakos.services.authentication import Grant, Proof, Scope
+from synnefo.common.errors import Forbidden, InvalidInput, NotFound, Unauthenticated
+from synnefo.common.middleware import client_ip
+from synnefo.common.settings import conf
+
+DOMAIN = {"id": "default", "name": "Default"}
+_config = ConfigDict(extra="ignore", strict=True)
+_METHODS = ("password", "token")
+
+
+class _Domain(BaseModel):
+    model_config = _config
+    id: str | None = Field(None, max_length=255)
+    name: str | None = Field(None, max_length=255)
+
+    def require_default(self) -> None:
+        if (self.id is not None and self.id != DOMAIN["id"]) or (
+                self.name is not None and self.name.lower() != DOMAIN["name"].lower()):
+            raise Unauthenticated("There is only the domain default.")
+
+
+class _User(BaseModel):
+    model_config = _config
+    id: str | None = Field(None, max_length=255)
+    name: str | None = Field(None, max_length=255)
+    domain: _Domain | None = None
+    password: str = Field(max_length=1024)
+
+
+class _Password(BaseModel):
+    model_config = _config
+    user: _User
+
+
+class _Token(BaseModel):
+    model_config = _config
+    id: str = Field(max_length=1024)
+
+
+class _Identity(BaseModel):
+    model_config = _config
+    methods: list[str] = Field(min_length=1, max_length=5)
+    password: _Password | None = None
+    token: _Token | None = None
+
+
+class _Project(BaseModel):
+    model_config = _config
+    id: str | None = Field(None, max_length=255)
+    name: str | None = Field(None, max_length=255)
+    domain: _Domain | None = None
+
+
+class _Scope(BaseModel):
+    model_config = _config
+    project: _Project | None = None
+    unscoped: dict[str, Any] | None = None
+
+
+class _Auth(BaseModel):
+    model_config = _config
+    identity: _Identity
+    scope: _Scope | str | None = None
+
+
+class _Request(BaseModel):
+    model_config = _config
+    auth: _Auth
+
+
+def moment(value: datetime.datetime) -> str:
+    """A time as v3 writes it."""
+    return value.astimezone(datetime.UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
+def discovery(request: HttpRequest) -> HttpResponseBase:
+    return json_reply({"version": version_v3()})
+
+
+def issue(request: HttpRequest) -> HttpResponseBase:
+    """Exchange credentials for a token, which travels in a header."""
+    auth = parse(_Request, json_body(request)).auth
+    scope = _scope(auth.scope)
+    proof = authentication.combine([_prove(auth.identity, method, client_ip(request)) for method in auth.identity.methods])
+    return _token_reply(request, authentication.grant(proof, scope), status=201)
+
+
+def _prove(identity: _Identity, method: str, address: str) -> Proof:
+    if method not in _METHODS:
+        raise InvalidInput(f"The method {method[:50]!r} is not one of: {', '.join(_METHODS)}.")
+    if method == "token":
+        if identity.token is None:
+            raise InvalidInput("The method token needs a block auth.identity.token.")
+        return authentication.by_token(identity.token.id, client_ip=address)
+    if identity.password is None:
+        raise InvalidInput("The method password needs a block auth.identity.password.")
+    return _by_password(identity.password.user, address)
+
+
+def _by_password(user: _User, address: str) -> Proof:
+    login = user.id or user.name
+    if not login:
+        raise InvalidInput("Name the user by auth.identity.password.user.id, or by name and domain.")
+    if user.domain is not None:
+        user.domain.require_default()
+    return authentication.by_password(login, user.password, client_ip=address)
+
+
+def _scope(asked: _Scope | str | None) -> Scope:
+    if asked is None:
+        return Scope()
+    if isinstance(asked, str):
+        if asked != "unscoped":
+            raise InvalidInput('scope is an object, or the word "unscoped".')
+        return Scope(is_unscoped=True)
+    if asked.unscoped is not None:
+        return Scope(is_unscoped=True)
+    if asked.project is None:
+        raise Unauthenticated("Only projects can be a scope.")
+    return _project_scope(asked.project)
+
+
+def _project_scope(project: _Project) -> Scope:
+    if project.domain is not None:
+        project.domain.require_default()
+    if project.id:
+        return Scope(project_id=project.id)
+    if not project.name:
+        raise InvalidInput("Name the project of the scope by id, or by name and domain.")
+    return Scope(project_name=project.name)
+
+
+def _token_reply(request: HttpRequest, grant: Grant, status: int = 200) -> HttpResponseBase:
+    body = render_token(grant, with_catalog="nocatalog" not in request.GET)
+    return json_reply({"token": body}, status, {"X-Subject-Token": grant.secret})
+
+
+def render_token(grant: Grant, *, with_catalog: bool) -> dict[str, Any]:
+    """The token's description."""
+    token = grant.token
+    body: dict[str, Any] = {
+        "methods": token.methods, "user": {"id": grant.user.uuid, "name": grant.user.email, "domain": DOMAIN,
+                                           "password_expires_at": None},
+        "audit_ids": [item for item in (token.audit_id, token.parent_audit_id) if item],
+        "issued_at": moment(token.created_at), "expires_at": moment(token.expires_at),
+    }
+    if grant.membership is not None:
+        project = grant.membership
+        body |= {"project": {"id": project.project_id, "name": project.name, "domain": DOMAIN}, "is_domain": False,
+                 "roles": [{"id": role.id, "name": role.name} for role in grant.roles]}
+        if with_catalog:
+            body["catalog"] = catalog.v3_catalog(grant.user.uuid, project.project_id)
+    return body
+
+
+def show(request: HttpRequest) -> HttpResponseBase:
+    """Describe the token in X-Subject-Token, to its user or a service."""
+    secret, token = _subject(request)
+    return _token_reply(request, authentication.describe(secret, token))
+
+
+def _subject(request: HttpRequest) -> tuple[str, ApiToken]:
+    caller = _caller(request)
+    secret = request.headers.get("X-Subject-Token", "")
+    if not secret:
+        raise InvalidInput("The header X-Subject-Token is missing.")
+    token = _find_subject(secret, may_be_expired=isinstance(caller, Component) and "allow_expired" in request.GET)
+    if isinstance(caller, ApiToken) and caller.user_id != token.user_id and not _is_trusted(caller):
+        raise Forbidden("You may look at your own tokens only.")
+    return secret, token
+
+
+def _caller(request: HttpRequest) -> ApiToken | Component:
+    secret = header_token(request)
+    if tokens.find_token(secret) is None:
+        return components.require_component(secret)
+    return tokens.require_live(secret, client_ip=client_ip(request))
+
+
+def _is_trusted(caller: ApiToken) -> bool:
+    groups = {group.name for group in caller.user.groups.all()}
+    return not groups.isdisjoint(conf.ASTAKOS_ADMIN_API_PERMITTED_GROUPS)
+
+
+def _find_subject(secret: str, *, may_be_expired: bool) -> ApiToken:
+    token = tokens.find_token(secret)
+    window = datetime.timedelta(seconds=conf.ASTAKOS_ALLOW_EXPIRED_WINDOW if may_be_expired else 0)
+    if token is None or token.revoked_at is not None or not token.user.is_active or token.is_expired(
+            timezone.now() - window):
+        raise NotFound("There is no such token.")
+    return token
+
+
+def revoke(request: HttpRequest) -> HttpResponseBase:
+    _, token = _subject(request)
+    tokens.revoke(token)
+    return no_content()
+
+
+def show_catalog(request: HttpRequest) -> HttpResponseBase:
+    token = require_user(request)
+    grant = authentication.describe("", token)
+    if grant.membership is None:
+        raise Forbidden("This token has no project, so it has no catalog.")
+    return json_reply({"catalog": catalog.v3_catalog(token.user.uuid, grant.membership.project_id),
+                       "links": {"self": identity_url("v3", "auth", "catalog")}})
+
+
+def auth_projects(request: HttpRequest) -> HttpResponseBase:
+    """The projects for which the token may be exchanged."""
+    token = require_user(request)
+    found = memberships.reachable(token.user, token)
+    return json_reply({"projects": [render_project(item) for item in found],
+                       "links": links("auth", "projects")})
+
+
+def auth_domains(request: HttpRequest) -> HttpResponseBase:
+    require_user(request)
+    return json_reply({"domains": [render_domain()], "links": links("auth", "domains")})
+
+
+def auth_system(request: HttpRequest) -> HttpResponseBase:
+    require_user(request)
+    return json_reply({"system": [], "links": links("auth", "system")})
+
+
+def links(*parts: str) -> dict[str, str | None]:
+    """The links of a list; lists have one page."""
+    return {"self": identity_url("v3", *parts), "next": None, "previous": None}
+
+
+def render_project(item: memberships.Membership) -> dict[str, Any]:
+    return {"id": item.project_id, "name": item.name, "domain_id": DOMAIN["id"], "description": item.description,
+            "enabled": True, "parent_id": DOMAIN["id"], "is_domain": False, "tags": [], "options": {},
+            "links": {"self": identity_url("v3", "projects", item.project_id)}}
+
+
+def render_domain() -> dict[str, Any]:
+    return {**DOMAIN, "description": "The only domain", "enabled": True, "tags": [], "options": {},
+            "links": {"self": identity_url("v3", "domains", DOMAIN["id"])}}

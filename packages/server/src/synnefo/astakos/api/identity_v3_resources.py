@@ -1,0 +1,224 @@
+"""Identity API v3: projects, users, domains, roles, services, endpoints and regions, all read-only."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.http import HttpRequest
+from django.http.response import HttpResponseBase
+
+from synnefo.astakos.api.http import json_reply, natural, require_user
+from synnefo.astakos.api.identity_v2 import identity_url
+from synnefo.astakos.api.identity_v3 import DOMAIN, auth_projects, links, render_domain, render_project
+from synnefo.astakos.models import ApiToken, User
+from synnefo.astakos.services import accounts, authentication, catalog, memberships
+from synnefo.common.errors import Forbidden, NotFound
+from synnefo.common.settings import conf
+
+MAX_PAGE = 1000
+
+
+def _is_admin(token: ApiToken) -> bool:
+    """An administrator's token that was not made without that role."""
+    return token.user.is_superuser and (token.roles is None or "admin" in token.roles)
+
+
+def projects(request: HttpRequest) -> HttpResponseBase:
+    token = require_user(request)
+    if _is_admin(token):
+        return _all_projects(request)
+    found = [render_project(item) for item in memberships.reachable(token.user, token)]
+    return json_reply({"projects": _filtered(request, found, ("name", "domain_id", "parent_id", "enabled")),
+                       "links": links("projects")})
+
+
+def _all_projects(request: HttpRequest) -> HttpResponseBase:
+    limit = natural(request.GET.get("limit", ""), "limit", default=MAX_PAGE, most=MAX_PAGE)
+    found = accounts.list_projects(marker=request.GET.get("marker", ""), name=request.GET.get("name", ""), limit=limit)
+    return json_reply({"projects": _filtered(request, [render_project(item) for item in found],
+                                             ("domain_id", "parent_id", "enabled")), "links": links("projects")})
+
+
+def _filtered(request: HttpRequest, items: list[dict[str, Any]], keys: tuple[str, ...]) -> list[dict[str, Any]]:
+    """Those whose fields equal the query's; true and 1 mean the same."""
+    for key in keys:
+        asked = request.GET.get(key)
+        if asked is not None:
+            items = [item for item in items if _word(item[key]) == _word(asked)]
+    return items
+
+
+def _word(value: object) -> str:
+    text = str(value)
+    return {"true": "1", "false": "0"}.get(text.lower(), text)
+
+
+def project(request: HttpRequest, project_id: str) -> HttpResponseBase:
+    token = require_user(request)
+    found = memberships.reachable(token.user, token)
+    for item in found:
+        if item.project_id == project_id.lower():
+            return json_reply({"project": render_project(item)})
+    if _is_admin(token):
+        return json_reply({"project": render_project(accounts.get_project(project_id))})
+    raise NotFound("There is no such project, or you are not a member of it.")
+
+
+def users(request: HttpRequest) -> HttpResponseBase:
+    token = require_user(request)
+    if _is_admin(token):
+        limit = natural(request.GET.get("limit", ""), "limit", default=MAX_PAGE, most=MAX_PAGE)
+        found = accounts.list_users(marker=request.GET.get("marker", ""), name=request.GET.get("name", ""), limit=limit)
+        shown = _filtered(request, [_render_user(user) for user in found], ("enabled", "domain_id"))
+        return json_reply({"users": shown, "links": links("users")})
+    if request.GET.get("name", "").lower() != token.user.email:
+        raise Forbidden("You may look at your own account only.")
+    return json_reply({"users": [_render_user(token.user)], "links": links("users")})
+
+
+def _render_user(user: User) -> dict[str, Any]:
+    return {"id": user.uuid, "name": user.email, "email": user.email, "domain_id": DOMAIN["id"],
+            "enabled": user.is_active, "default_project_id": user.default_project_id, "password_expires_at": None,
+            "description": "", "options": {}, "links": {"self": identity_url("v3", "users", user.uuid)}}
+
+
+def _subject(request: HttpRequest, user_id: str) -> User:
+    token = require_user(request)
+    if token.user.uuid == user_id.lower():
+        return token.user
+    if not _is_admin(token):
+        raise Forbidden("You may look at your own account only.")
+    found = authentication.find_by_login(user_id)
+    if found is None or found.uuid != user_id.lower():
+        raise NotFound("There is no such user.")
+    return found
+
+
+def user(request: HttpRequest, user_id: str) -> HttpResponseBase:
+    return json_reply({"user": _render_user(_subject(request, user_id))})
+
+
+def user_projects(request: HttpRequest, user_id: str) -> HttpResponseBase:
+    token = require_user(request)
+    if token.user.uuid == user_id.lower():
+        return auth_projects(request)
+    found = memberships.all_memberships(_subject(request, user_id))
+    return json_reply({"projects": [render_project(item) for item in found], "links": links("users", user_id, "projects")})
+
+
+def user_groups(request: HttpRequest, user_id: str) -> HttpResponseBase:
+    groups = [{"id": str(group.pk), "name": group.name, "domain_id": DOMAIN["id"], "description": ""}
+              for group in _subject(request, user_id).groups.all()]
+    return json_reply({"groups": groups, "links": links("users", user_id, "groups")})
+
+
+def domains(request: HttpRequest) -> HttpResponseBase:
+    require_user(request)
+    return json_reply({"domains": _filtered(request, [render_domain()], ("name", "enabled")), "links": links("domains")})
+
+
+def domain(request: HttpRequest, domain_id: str) -> HttpResponseBase:
+    require_user(request)
+    if domain_id != DOMAIN["id"]:
+        raise NotFound("There is only the domain default.")
+    return json_reply({"domain": render_domain()})
+
+
+def _roles(token: ApiToken) -> list[dict[str, Any]]:
+    return [{"id": role.id, "name": role.name, "domain_id": None, "description": "", "options": {},
+             "links": {"self": identity_url("v3", "roles", role.id)}}
+            for role in memberships.roles_of(token.user, None, token)]
+
+
+def roles(request: HttpRequest) -> HttpResponseBase:
+    return json_reply({"roles": _filtered(request, _roles(require_user(request)), ("name",)), "links": links("roles")})
+
+
+def role(request: HttpRequest, role_id: str) -> HttpResponseBase:
+    return json_reply({"role": _one(_roles(require_user(request)), role_id, "role")})
+
+
+def _one(items: list[dict[str, Any]], wanted: str, what: str) -> dict[str, Any]:
+    for item in items:
+        if item["id"] == wanted:
+            return item
+    raise NotFound(f"There is no such {what}.")
+
+
+def role_assignments(request: HttpRequest) -> HttpResponseBase:
+    """The caller's own assignments."""
+    token = require_user(request)
+    if request.GET.get("user.id", token.user.uuid).lower() != token.user.uuid:
+        raise Forbidden("You may look at your own assignments only.")
+    wanted = request.GET.get("scope.project.id")
+    named = "include_names" in request.GET
+    shown = [_assignment(token.user, item, role, named=named)
+             for item in memberships.reachable(token.user, token) if wanted in {None, item.project_id}
+             for role in memberships.roles_of(token.user, item, token)]
+    return json_reply({"role_assignments": shown, "links": links("role_assignments")})
+
+
+def _assignment(user: User, item: memberships.Membership, role: memberships.Role, *, named: bool) -> dict[str, Any]:
+    names: dict[str, dict[str, Any]] = {
+        "user": {"name": user.email, "domain": DOMAIN}, "project": {"name": item.name, "domain": DOMAIN},
+        "role": {"name": role.name}} if named else {"user": {}, "project": {}, "role": {}}
+    return {"role": {"id": role.id, **names["role"]}, "user": {"id": user.uuid, **names["user"]},
+            "scope": {"project": {"id": item.project_id, **names["project"]}}, "links": {}}
+
+
+def _catalog(request: HttpRequest) -> list[dict[str, Any]]:
+    token = require_user(request)
+    return catalog.v3_catalog(token.user.uuid, token.user.default_project_id)
+
+
+def _services(request: HttpRequest) -> list[dict[str, Any]]:
+    return [{"id": item["id"], "name": item["name"], "type": item["type"], "enabled": True, "description": "",
+             "links": {"self": identity_url("v3", "services", item["id"])}} for item in _catalog(request)]
+
+
+def services(request: HttpRequest) -> HttpResponseBase:
+    return json_reply({"services": _filtered(request, _services(request), ("type", "name")), "links": links("services")})
+
+
+def service(request: HttpRequest, service_id: str) -> HttpResponseBase:
+    return json_reply({"service": _one(_services(request), service_id, "service")})
+
+
+def _endpoints(request: HttpRequest) -> list[dict[str, Any]]:
+    return [{**item, "service_id": entry["id"], "enabled": True,
+             "links": {"self": identity_url("v3", "endpoints", item["id"])}}
+            for entry in _catalog(request) for item in entry["endpoints"]]
+
+
+def endpoints(request: HttpRequest) -> HttpResponseBase:
+    found = _filtered(request, _endpoints(request), ("service_id", "interface", "region_id"))
+    return json_reply({"endpoints": found, "links": links("endpoints")})
+
+
+def endpoint(request: HttpRequest, endpoint_id: str) -> HttpResponseBase:
+    return json_reply({"endpoint": _one(_endpoints(request), endpoint_id, "endpoint")})
+
+
+def _region() -> dict[str, Any]:
+    name = conf.ASTAKOS_REGION_NAME
+    return {"id": name, "description": "", "parent_region_id": None, "links": {"self": identity_url("v3", "regions", name)}}
+
+
+def regions(request: HttpRequest) -> HttpResponseBase:
+    require_user(request)
+    return json_reply({"regions": [_region()], "links": links("regions")})
+
+
+def region(request: HttpRequest, region_id: str) -> HttpResponseBase:
+    require_user(request)
+    return json_reply({"region": _one([_region()], region_id, "region")})
+
+
+def read_only(request: HttpRequest, **_: str) -> HttpResponseBase:
+    """Every change of what operators and the project API decide."""
+    require_user(request)
+    raise Forbidden("This cannot be changed here: use the project API of this cloud, or ask the operator (snf-manage).")
+
+
+def unknown(request: HttpRequest, rest: str = "") -> HttpResponseBase:
+    raise NotFound("There is nothing at this address.")

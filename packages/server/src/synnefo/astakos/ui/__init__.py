@@ -1,0 +1,1 @@
+"""Pages of astakos: sign-in and sign-out."""

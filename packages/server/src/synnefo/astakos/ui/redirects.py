@@ -1,0 +1,31 @@
+"""Where a sign-in may send the browser afterwards."""
+
+from __future__ import annotations
+
+from urllib.parse import urlparse
+
+from synnefo.common.settings import conf
+
+MAX_LENGTH = 2000
+
+
+def safe_next(target: str, default: str) -> str:
+    """`target` when it is a path of this site or an address of its host or cookie domain, else `default`."""
+    if not target or len(target) > MAX_LENGTH or not target.isprintable() or "\\" in target or " " in target:
+        return default
+    if target.startswith("/"):
+        return default if target.startswith("//") else target
+    try:
+        parsed = urlparse(target)
+        host = parsed.hostname or ""
+    except ValueError:
+        return default
+    return target if parsed.scheme in {"http", "https"} and _is_ours(host, parsed.netloc) else default
+
+
+def _is_ours(host: str, netloc: str) -> bool:
+    base = urlparse(conf.ASTAKOS_BASE_URL)
+    domain = conf.ASTAKOS_COOKIE_DOMAIN.lstrip(".").lower()
+    if "@" in netloc:
+        return False
+    return netloc.lower() == base.netloc.lower() or bool(domain and (host == domain or host.endswith(f".{domain}")))

@@ -1,0 +1,80 @@
+"""Sign-in with e-mail and password, and sign-out."""
+
+from __future__ import annotations
+
+from django.contrib import auth
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.shortcuts import render
+from django.urls import reverse
+from django.utils.http import urlencode
+from django.views.decorators.cache import never_cache
+from django.views.decorators.csrf import csrf_protect
+from django.views.decorators.debug import sensitive_post_parameters
+from django.views.decorators.http import require_http_methods
+
+from synnefo.astakos.services import logins
+from synnefo.astakos.ui.forms import LoginForm
+from synnefo.astakos.ui.redirects import safe_next
+from synnefo.common.errors import DomainError, RateLimited
+from synnefo.common.middleware import client_ip
+from synnefo.common.settings import conf
+
+_BACKEND = "django.contrib.auth.backends.ModelBackend"
+
+
+@sensitive_post_parameters("password")
+@never_cache
+@csrf_protect
+@require_http_methods(["GET", "HEAD", "POST"])
+def login(request: HttpRequest) -> HttpResponse:
+    """The sign-in page. A success changes the session's id and leads to a safe `next`."""
+    target = safe_next(request.POST.get("next", request.GET.get("next", "")), conf.ASTAKOS_LOGIN_SUCCESS_URL)
+    if request.method != "POST":
+        return HttpResponseRedirect(target) if request.user.is_authenticated else _page(request, LoginForm(), target)
+    form = LoginForm(request.POST)
+    if not form.is_valid():
+        return _page(request, form, target, status=400)
+    try:
+        user = logins.sign_in(form.cleaned_data["username"], form.cleaned_data["password"], client_ip=client_ip(request))
+    except DomainError as error:
+        form.add_error(None, error.public)
+        return _refusal(request, form, target, error)
+    auth.login(request, user, backend=_BACKEND)
+    return HttpResponseRedirect(target)
+
+
+def _refusal(request: HttpRequest, form: LoginForm, target: str, error: DomainError) -> HttpResponse:
+    if not isinstance(error, RateLimited):
+        return _page(request, form, target, status=401)
+    response = _page(request, form, target, status=429)
+    response.headers["Retry-After"] = str(error.retry_after_s)
+    return response
+
+
+def _page(request: HttpRequest, form: LoginForm, target: str, status: int = 200) -> HttpResponse:
+    context = {"form": form, "next": target, "service_name": conf.BRANDING_SERVICE_NAME}
+    return render(request, "astakos/login.html", context, status=status)
+
+
+@never_cache
+@csrf_protect
+@require_http_methods(["GET", "HEAD", "POST"])
+def logout(request: HttpRequest) -> HttpResponse:
+    """A POST ends the session. A GET asks first: a picture on a foreign page must not sign anybody out."""
+    target = safe_next(request.POST.get("next", request.GET.get("next", "")), conf.ASTAKOS_LOGOUT_NEXT or _login_page())
+    if not request.user.is_authenticated:
+        return HttpResponseRedirect(target)
+    if request.method != "POST":
+        context = {"next": target, "email": request.user.email, "service_name": conf.BRANDING_SERVICE_NAME}
+        return render(request, "astakos/logout.html", context)
+    auth.logout(request)
+    return HttpResponseRedirect(target)
+
+
+def _login_page() -> str:
+    return reverse("astakos-login")
+
+
+def login_redirect(target: str) -> str:
+    """The sign-in page that leads back to `target`."""
+    return f"{_login_page()}?{urlencode({'next': target})}"
