@@ -6,8 +6,11 @@ from typing import Any
 
 from django.test import Client
 
+from synnefo.cyclades.models.backends import Backend
+from synnefo.cyclades.models.flavors import Flavor, VolumeType
 from synnefo.cyclades.models.networks import Network
 from synnefo.cyclades.models.pools import ValuePool
+from synnefo.cyclades.models.servers import Server
 from synnefo.cyclades.services import networks, pools, subnets
 
 BASE = "/cyclades/network/v2.0"
@@ -76,3 +79,19 @@ def public_network(cidr: str = "192.0.2.0/28", *, floating: bool = True, **attri
             networks.NetworkSpec(flavor="CUSTOM", name="public", public=True, floating_ip_pool=floating, **attributes),
             [subnets.SubnetSpec(cidr=cidr)],
         )
+
+
+def backend(name: str = "one.test", index: int = 0, *, password: str = "secret", **attributes: Any) -> Backend:
+    row = Backend(clustername=name, index=index, **{"username": "synnefo", "drained": False, **attributes})
+    row.password = password
+    row.save()
+    return row
+
+
+def server(owner: str = "ann", on: Backend | None = None, **attributes: Any) -> Server:
+    """A server's row alone, started unless told otherwise."""
+    volume_type, _ = VolumeType.objects.get_or_create(name="file", disk_template="file")
+    flavor, _ = Flavor.objects.get_or_create(cpu=1, ram=256, disk=2, volume_type=volume_type)
+    return Server.objects.create(
+        name="s", user_id=owner, project_id=owner, backend=on, flavor=flavor, image_id="i",
+        **{"operstate": "STARTED", **attributes})

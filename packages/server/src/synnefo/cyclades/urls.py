@@ -1,5 +1,7 @@
 """URLs of cyclades, below its base URL's path."""
 
-from django.urls import URLPattern, URLResolver
+from django.urls import URLPattern, URLResolver, include, path
 
-urlpatterns: list[URLPattern | URLResolver] = []
+urlpatterns: list[URLPattern | URLResolver] = [
+    path("network", include("synnefo.cyclades.api.network_urls")),
+]

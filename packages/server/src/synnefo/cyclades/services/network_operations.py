@@ -208,7 +208,26 @@ def detachment(port: Port, server: Server) -> list[Operation]:
         DETACH, backend=server.backend, server=server, task="DISCONNECT", payload={"port": port.pk})]
 
 
-@operations.register(ATTACH)
+def _undo_attachment(operation: Operation, error: DomainError) -> None:
+    """The cluster will never add the NIC: the port goes, its address is free again. The server is locked."""
+    _end_task(operation)
+    port = Port.objects.select_related("network").filter(pk=operation.payload["port"], server=operation.server_id).first()
+    if port is not None and port.state == Port.BUILD:
+        lock_network(port.network_id)
+        ports.remove_port(port, reason=f"not attached: {error.public}")
+
+
+def _undo_detachment(operation: Operation, error: DomainError) -> None:
+    """The cluster will not remove the NIC: the port stays as it is. The server is locked."""
+    _end_task(operation)
+    Port.objects.filter(pk=operation.payload["port"]).update(detaching=False)
+
+
+def _end_task(operation: Operation) -> None:
+    Server.objects.filter(pk=operation.server_id, task=operation.task, task_job_id=None).update(task="")
+
+
+@operations.register(ATTACH, on_refused=_undo_attachment)
 def _attach(operation: Operation, cluster: GanetiCluster) -> list[int]:
     port = Port.objects.filter(pk=operation.payload["port"], server=operation.server_id).prefetch_related("addresses").first()
     if port is None:
@@ -220,7 +239,7 @@ def _attach(operation: Operation, cluster: GanetiCluster) -> list[int]:
     return [int(cluster.modify_instance(name, changes, reason=operation.reason, depends=depends))]
 
 
-@operations.register(DETACH)
+@operations.register(DETACH, on_refused=_undo_detachment)
 def _detach(operation: Operation, cluster: GanetiCluster) -> list[int]:
     if not Port.objects.filter(pk=operation.payload["port"], server=operation.server_id).exists():
         return []

@@ -40,9 +40,6 @@ def create_ports(caller: Caller, specs: Sequence[PortSpec]) -> list[Port]:
     Raises `NotFound`, `Forbidden`, `InvalidInput`, `StateConflict` (drained, address taken, full), and `Busy` or
     `StateConflict` when a server is not in a state to get a NIC.
     """
-    for spec in specs:
-        if spec.server_id is not None:
-            access_server_for_nics(caller, spec.server_id)
     created, pending = _create(caller, specs)
     network_operations.start(pending)
     return created
@@ -50,7 +47,8 @@ def create_ports(caller: Caller, specs: Sequence[PortSpec]) -> list[Port]:
 
 @transactional()
 def _create(caller: Caller, specs: Sequence[PortSpec]) -> tuple[list[Port], list[Operation]]:
-    servers = {key: lock_server_for_nics(key) for key in sorted({spec.server_id for spec in specs if spec.server_id})}
+    wanted = sorted({spec.server_id for spec in specs if spec.server_id is not None})
+    servers = {key: access_server_for_nics(caller, key) for key in wanted}
     visible = {spec.network_id: network_policy.access_network(caller, spec.network_id) for spec in specs}
     locked = lock_networks(visible)
     created, pending = [], []
@@ -142,8 +140,6 @@ def update_port(
     Raises `NotFound`, `InvalidInput` (addresses cannot change, an attached port cannot be parted this way) and what
     attaching raises.
     """
-    if device is not None and device[0] is not None:
-        access_server_for_nics(caller, device[0])
     port, pending = _update(caller, port_id, name, description, profile, device, fixed_ips)
     network_operations.start(pending)
     return port
@@ -156,7 +152,7 @@ def _update(
 ) -> tuple[Port, list[Operation]]:
     seen = network_policy.access_port(caller, port_id)
     target = device[0] if device is not None else None
-    server = lock_server_for_nics(target) if target is not None and seen.server_id is None else None
+    server = access_server_for_nics(caller, target) if target is not None and seen.server_id is None else None
     port = _locked_port(port_id)
     _check_unchanged(port, device, fixed_ips)
     if name is not None:
@@ -198,9 +194,7 @@ def delete_port(caller: Caller, port_id: int) -> None:
     port = network_policy.access_port(caller, port_id)
     if port.public and not port.addresses.filter(floating_ip=True, deleted=False).exists():
         raise Forbidden("This port belongs to the server as long as the server exists.")
-    if port.server_id is not None and not port.detaching:
-        access_server_for_nics(caller, port.server_id)
-    remove_port(port_id)
+    network_operations.start(_remove(port_id))
 
 
 def remove_port(port_id: int) -> None:
@@ -210,16 +204,17 @@ def remove_port(port_id: int) -> None:
 
 @transactional()
 def _remove(port_id: int) -> list[Operation]:
-    seen = Port.objects.filter(pk=port_id).first()
+    seen = Port.objects.select_related("server").filter(pk=port_id).first()
     if seen is None:
         raise NotFound(f"Port {port_id} was not found.")
-    if seen.detaching:
+    if seen.detaching and seen.server is not None and seen.server.task == "DISCONNECT":
         return []
-    server = lock_server_for_nics(seen.server_id) if seen.server_id is not None else None
+    is_on_server = seen.server is not None and not seen.server.deleted
+    server = lock_server_for_nics(seen.server_id) if is_on_server and seen.server_id is not None else None
     lock_network(seen.network_id)
     port = _locked_port(port_id)
     if server is None:
-        if port.server_id is not None:
+        if port.server_id != seen.server_id:
             raise StateConflict(f"Port {port_id} has just been attached to a server. Try again.")
         ports.remove_port(port)
         return []
