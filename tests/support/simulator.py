@@ -32,7 +32,7 @@ class SimulatedCluster:
     rapi_host: str = "127.0.0.1"
     port: int = 0
     username: str = ""
-    password: str = ""
+    password: str = field(default="", repr=False)
     rapi_ca: str = ""
     offline: bool = False
     process: subprocess.Popen[bytes] | None = field(default=None, repr=False)

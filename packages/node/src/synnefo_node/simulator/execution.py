@@ -26,6 +26,11 @@ def rounded(size: int) -> int:
     return -(-size // MEBIBYTE_STEP) * MEBIBYTE_STEP
 
 
+def _has_changes(given: dict[str, Any]) -> bool:
+    wanted = ("nics", "disks", "beparams", "hvparams", "osparams", "os_name", "offline", "runtime_mem", "disk_template")
+    return any(given[key] not in (None, [], {}) for key in wanted)
+
+
 class Executor:
     """Carries out opcodes, one at a time; raises `JobFailed` with the model unchanged."""
 
@@ -45,6 +50,18 @@ class Executor:
 
     def __call__(self, op: Opcode, fault: JobFault | None, say: type_say) -> Any:
         return self._verbs[op.input["OP_ID"]](op, fault, say)
+
+    def check_names(self, op: Opcode) -> None:
+        """Ganeti looks names up when a job starts, before it waits for locks: what is still being made is not known yet."""
+        given = op.input
+        if given["OP_ID"] in {"OP_INSTANCE_CREATE", "OP_NETWORK_ADD"}:
+            return
+        if given.get("instance_name") and (given["OP_ID"] != "OP_INSTANCE_SET_PARAMS" or _has_changes(given)):
+            self._instance(op)
+        if given.get("network_name"):
+            self._network(given["network_name"])
+        if given.get("kind"):
+            self._tag_owner(given["kind"], given["name"])
 
     # Instances
 
@@ -153,8 +170,7 @@ class Executor:
 
     def _modify(self, op: Opcode, _fault: JobFault | None, say: type_say) -> list[list[Any]]:
         given = op.input
-        wanted = ("nics", "disks", "beparams", "hvparams", "osparams", "os_name", "offline", "runtime_mem", "disk_template")
-        if not any(given[key] not in (None, [], {}) for key in wanted):
+        if not _has_changes(given):
             raise JobFailed("No changes submitted", "wrong_input")
         instance = self._instance(op)
         return changes.apply(self._cluster, instance, given, say)

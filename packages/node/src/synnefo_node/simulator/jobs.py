@@ -91,7 +91,10 @@ type_execute = Callable[[Opcode, JobFault | None, Callable[[str], None]], Any]
 class JobQueue:
     """All jobs of the cluster. `submit`, `cancel` and `get` are the whole interface besides `wait_for_change`."""
 
-    def __init__(self, directory: Path, control: Control, execute: type_execute) -> None:
+    def __init__(
+        self, directory: Path, control: Control, execute: type_execute, check_names: Callable[[Opcode], None],
+    ) -> None:
+        self._check_names = check_names
         self._directory = directory
         self._control = control
         self._execute = execute
@@ -186,6 +189,8 @@ class JobQueue:
         self._set(job, "waiting")
         try:
             await self._dependencies(job)
+            for op in job.ops:
+                self._check_names(op)
             for earlier in before:
                 await self._until(lambda earlier=earlier: self._is_final(earlier))  # type: ignore[misc]
             await self._until(lambda: self._running < self._control.max_running)

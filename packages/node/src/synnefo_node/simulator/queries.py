@@ -200,9 +200,14 @@ def value_of(read: Callable[[str], Any], name: str) -> Any:
 
 def query(cluster: Cluster, queue: JobQueue, resource: str, fields: Sequence[str], qfilter: object) -> dict[str, Any]:
     """As `PUT /2/query/<resource>` answers. Raises `BadQuery`."""
+    matches(qfilter, _no_fields)  # a filter that makes no sense is refused even when there is nothing to filter
     readers = _readers(cluster, queue, resource)
     rows = [[cell(read, name) for name in fields] for read in readers if matches(qfilter, read)]
     return {"data": rows, "fields": [{"name": name, "title": name, "kind": "other", "doc": name} for name in fields]}
+
+
+def _no_fields(name: str) -> Any:
+    raise Absent
 
 
 def _readers(cluster: Cluster, queue: JobQueue, resource: str) -> list[Callable[[str], Any]]:
