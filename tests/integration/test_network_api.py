@@ -269,7 +269,8 @@ def test_reassignment_moves_the_charge(ann: API, ledger: accounts.MemoryLedger) 
     assert ann.get(f"networks/{key}")[1]["network"]["project_id"] == "team"
     assert ann.post(path, {"reassign": {"project": "strangers"}})[0] == 400
     assert ann.post(path, {"reassign": {"project": "team", "shared_to_project": True}})[0] == 403
-    for body in ({}, {"reassign": {}}, {"reassign": 5}, {"destroy": {}}, {"reassign": {"project": "ann"}, "x": {}}):
+    bodies: list[Any] = [{}, {"reassign": {}}, {"reassign": 5}, {"destroy": {}}, {"reassign": {"project": "ann"}, "x": {}}]
+    for body in bodies:
         assert ann.post(path, body)[0] == 400, body
     assert ledger.used("ann", NETWORK, "team") == 1
 
@@ -406,7 +407,7 @@ def _with_key(value: Any, key: str) -> Any:
     ("GET", "network-ip-availabilities/999", 404),
 ])
 def test_paths_and_methods(ann: API, method: str, path: str, status: int) -> None:
-    body = {} if method in {"POST", "PUT", "PATCH"} else None
+    body: Any = {} if method in {"POST", "PUT", "PATCH"} else None
     found, answer = ann.call(method, path, body)
     assert found == status, answer
     if status >= 400:

@@ -16,10 +16,11 @@ from synnefo.common.errors import DependencyUnavailable, InvalidInput
 from synnefo.cyclades.adapters import cluster_for
 from synnefo.cyclades.models.backends import Backend
 from synnefo.cyclades.models.networks import BackendNetwork, Network
+from synnefo.cyclades.models.operations import Operation
 from synnefo.cyclades.models.pools import AddressPool, ValuePool
 from synnefo.cyclades.models.servers import Server
 from synnefo.cyclades.ports import GanetiCluster
-from synnefo.cyclades.services import network_events, network_operations, server_networks
+from synnefo.cyclades.services import network_events, network_operations, ports, server_networks
 from synnefo.cyclades.services.server_networks import NetworkRequest
 from tests.support import accounts, commands
 from tests.support import networks as support
@@ -124,8 +125,8 @@ def test_a_lost_answer_does_not_create_the_network_twice(one: Backend, simulated
     with pytest.raises(DependencyUnavailable):
         network_operations.network_dependencies(row.pk)
     simulated.calm()
-    network_operations.Operation.objects.filter(kind="network.create").update(next_attempt_at=timezone.now())
-    pending = network_operations.Operation.objects.get(kind="network.create")
+    Operation.objects.filter(kind="network.create").update(next_attempt_at=timezone.now())
+    pending = Operation.objects.get(kind="network.create")
     network_operations.start([pending])
     jobs = network_operations.network_dependencies(row.pk)
     cluster = cluster_for(one)
@@ -143,12 +144,12 @@ def test_deletion_goes_through_the_cluster(one: Backend, ledger: accounts.Memory
     _report(network, one, "OP_NETWORK_ADD", "OP_NETWORK_CONNECT")
     assert api.delete(f"networks/{key}")[0] == 409
     with transaction.atomic():
-        server_networks.ports.release_ports(row)
+        ports.release_ports(row)
     assert api.delete(f"networks/{key}")[0] == 204
     assert api.delete(f"networks/{key}")[0] == 204
     assert api.post("ports", {"port": {"network_id": key}})[0] == 409
     assert ledger.used("ann", "cyclades.network.private") == 1
-    operation = network_operations.Operation.objects.get(kind="network.remove")
+    operation = Operation.objects.get(kind="network.remove")
     cluster = cluster_for(one)
     _wait(cluster, [job.id for job in cluster.find_jobs(operation.reason)])
     assert cluster.list_networks() == []
@@ -171,7 +172,7 @@ def test_a_network_is_kept_while_an_offline_backend_has_it(one: Backend, ledger:
     other = support.backend("two.test", 4, offline=True)
     BackendNetwork.objects.create(network=network, backend=other, mac_prefix="aa:00:14", state="ACTIVE")
     with transaction.atomic():
-        server_networks.ports.release_ports(row)
+        ports.release_ports(row)
     assert api.delete(f"networks/{key}")[0] == 204
     _report(network, one, "OP_NETWORK_REMOVE")
     assert Network.objects.get(pk=key).deleted is False
@@ -225,7 +226,7 @@ def test_an_attached_port_becomes_a_nic_and_goes_again(one: Backend) -> None:
     assert api.post("ports", {"port": {"network_id": key, "device_id": "999"}})[0] == 404
     port = api.port(key, device_id=str(row.pk))
     assert (port["status"], port["device_id"], port["device_owner"]) == ("BUILD", str(row.pk), "vm")
-    attach = network_operations.Operation.objects.get(kind="port.attach")
+    attach = Operation.objects.get(kind="port.attach")
     job = cluster_for(one).find_jobs(attach.reason)[0]
     assert job.ops[0].input["nics"][0][2] == {
         "name": f"snf-nic-{port['id']}", "network": f"snf-net-{key}", "ip": "10.9.0.2", "mac": port["mac_address"]}
@@ -239,7 +240,7 @@ def test_network_create_and_inspect_commands(one: Backend) -> None:
     network = Network.objects.get(pk=made_json["id"] if isinstance(made_json, dict) else made_json[0]["id"])
     assert (network.link, network.public, network.floating_ip_pool, network.external_router) == ("br7", True, True, True)
     cluster = cluster_for(one)
-    operation = network_operations.Operation.objects.get(kind="network.create")
+    operation = Operation.objects.get(kind="network.create")
     _wait(cluster, [job.id for job in cluster.find_jobs(operation.reason)])
     assert set(cluster.get_network(f"snf-net-{network.pk}").tags) == {"public", "nfdhcpd"}
     shown = commands.run("network-inspect", f"snf-net-{network.pk}")
@@ -270,7 +271,7 @@ def test_reconcile_networks_repairs_every_kind_of_difference(one: Backend, ledge
     networks = [support.public_network(f"198.51.{number}.0/24") for number in range(4)]
     for network in networks:
         network_operations.create_in_all_backends(network)
-    operations = network_operations.Operation.objects.filter(kind="network.create")
+    operations = Operation.objects.filter(kind="network.create")
     _wait(cluster, [job.id for operation in operations for job in cluster.find_jobs(operation.reason)])
     parted, missing, unsynced, orphan = networks
     BackendNetwork.objects.filter(network=parted).delete()
@@ -286,7 +287,7 @@ def test_reconcile_networks_repairs_every_kind_of_difference(one: Backend, ledge
     for text in (f"network {parted.pk} on", f"network {missing.pk} on", f"network {unsynced.pk} on", f"snf-net-{orphan.pk}"):
         assert text in found.out, found.out
     commands.run("reconcile-networks", "--fix-all")
-    creations = network_operations.Operation.objects.filter(kind="network.create")
+    creations = Operation.objects.filter(kind="network.create")
     _wait(cluster, [job.id for operation in creations for job in cluster.find_jobs(operation.reason)])
     _wait(cluster, [job.id for job in cluster.find_jobs("snf:reconcile-networks")])
     BackendNetwork.objects.filter(network=missing).update(updated_at="2020-01-01T00:00:00Z")
@@ -355,11 +356,11 @@ def test_subnet_port_and_floating_ip_commands(ledger: accounts.MemoryLedger) -> 
     made = commands.run("port-create", "--network", str(network.pk), "--user", "8c4ebd3c-0f6e-4f0a-9d1c-1d0e3a2b4c5d",
                         "--output-format", "json")
     assert made.code == 0, made.err
-    ports = commands.run("port-list", "--public", "--output-format", "json").json()
-    assert [item["fixed_ips"] for item in ports] == ["192.0.2.2"]
-    assert commands.run("port-inspect", f"snf-nic-{ports[0]['id']}").code == 0
-    assert commands.run("port-remove", str(ports[0]["id"]), "--yes").code == 0
-    assert commands.run("port-remove", str(ports[0]["id"]), "--yes").code == 1
+    listed_ports = commands.run("port-list", "--public", "--output-format", "json").json()
+    assert [item["fixed_ips"] for item in listed_ports] == ["192.0.2.2"]
+    assert commands.run("port-inspect", f"snf-nic-{listed_ports[0]['id']}").code == 0
+    assert commands.run("port-remove", str(listed_ports[0]["id"]), "--yes").code == 0
+    assert commands.run("port-remove", str(listed_ports[0]["id"]), "--yes").code == 1
     API("ann").post("floatingips", {"floatingip": {}})
     listed_ips = commands.run("floating-ip-list", "--output-format", "json").json()
     assert commands.run("floating-ip-show", str(listed_ips[0]["id"])).code == 0

@@ -14,9 +14,10 @@ from synnefo.common import ports as common_ports
 from synnefo.common.errors import DomainError, Forbidden, InvalidInput, NoCapacity, NotFound, StateConflict
 from synnefo.common.ports import Caller
 from synnefo.cyclades import ganeti_names
+from synnefo.cyclades.models.network_locks import lock_address_pools
 from synnefo.cyclades.models.networks import IPAddress, IPHistory, Network, Port
 from synnefo.cyclades.models.servers import Server
-from synnefo.cyclades.services import addresses, floating_ips, nic_sync, ports, server_networks, subnets
+from synnefo.cyclades.services import floating_ips, nic_sync, ports, subnets
 from synnefo.cyclades.services.server_networks import NetworkRequest, create_ports_for_server, parse_requested_networks
 from tests.support import accounts
 from tests.support.networks import API, backend, mac_prefix_pool, public_network, server
@@ -136,10 +137,9 @@ def test_forced_networks_may_belong_to_others(
 def test_any_public_falls_back_to_ipv6(
     new_server: Callable[..., list[Port]], settings_override: Callable[..., None]
 ) -> None:
-    network = public_network("192.0.2.0/29", drained=True)
+    public_network("192.0.2.0/29", drained=True)
     with transaction.atomic():
-        six = server_networks.lock_network(network.pk)
-        six = type(six).objects.create(flavor="CUSTOM", mode="bridged", link="br0", mac_prefix="aa:00:0", public=True)
+        six = Network.objects.create(flavor="CUSTOM", mode="bridged", link="br0", mac_prefix="aa:00:0", public=True)
         subnets.add_subnet(six, subnets.SubnetSpec(cidr="2001:db8::/64", ip_version=6))
     settings_override(CYCLADES_FORCED_SERVER_NETWORKS=["SNF:ANY_PUBLIC"])
     port, = new_server()
@@ -358,7 +358,7 @@ def test_allocation_passes_over_drifted_maps(ann: Caller) -> None:
     key = str(_private())
     used = api.port(key)["fixed_ips"][0]["ip_address"]
     with transaction.atomic():
-        pool = addresses.lock_address_pools(Network.objects.get(pk=key))[0]
+        pool = lock_address_pools(Network.objects.get(pk=key))[0]
         pool.taken_bits = 0
         pool.save()
     assert used == "10.9.0.2"

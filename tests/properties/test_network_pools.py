@@ -8,7 +8,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
 
-from synnefo.common.errors import StateConflict
+from synnefo.common.errors import InvalidInput, StateConflict
 from synnefo.cyclades import bitmaps
 from synnefo.cyclades.models.networks import IPAddress, Network, Port, Subnet
 from synnefo.cyclades.models.pools import AddressPool, ValuePool
@@ -135,7 +135,7 @@ class AddressMachine(RuleBasedStateMachine):
     def allocate_exactly(self, address: str) -> None:
         with transaction.atomic():
             if address not in self.all or address in self.used | self.reserved:
-                with pytest.raises((pools.ValueTaken, addresses.InvalidInput)):
+                with pytest.raises((pools.ValueTaken, InvalidInput)):
                     addresses.allocate_ipv4(self.network, user_id="u", address=address, floating_ip=True)
                 return
             addresses.allocate_ipv4(self.network, user_id="u", address=address, floating_ip=True)

@@ -63,7 +63,7 @@ class MemoryLedger:
         with self._lock:
             if request_id in self._by_request:
                 return self._by_request[request_id]
-            wanted = {(user, project, resource): count
+            wanted: dict[tuple[str, str, str], int] = {(user, project, resource): count
                       for user, entries in charges.items() for (project, resource), count in entries.items()}
             for (user, project, resource), count in wanted.items():
                 if project not in self.identity.caller_of(UserID(user)).project_ids:

@@ -9,6 +9,7 @@ from django.http import HttpRequest
 
 from synnefo.common.errors import Forbidden, InvalidInput, NotSupported
 from synnefo.common.ports import Caller
+from synnefo.cyclades.models.networks import NAME_LENGTH
 from synnefo.cyclades.network_flavors import all_flavors
 from synnefo.cyclades.services import addresses, floating_ips, networks, security_groups, subnets
 from synnefo.cyclades.services.network_policy import parsed_id
@@ -70,7 +71,7 @@ def text(body: type_body, field: str, default: str | None = None, *, limit: int 
 
 
 def name_of(body: type_body) -> str | None:
-    return text(body, "name", limit=networks.NAME_LENGTH)
+    return text(body, "name", limit=NAME_LENGTH)
 
 
 def description_of(body: type_body) -> str | None:

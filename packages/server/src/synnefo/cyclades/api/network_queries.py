@@ -67,7 +67,7 @@ def _limit(text: str | None) -> int | None:
         return None
     if not (text.isascii() and text.isdigit()) or len(text) > 9 or int(text) < 1:
         raise InvalidInput("limit must be a positive number.", field="limit")
-    return min(int(text), conf.CYCLADES_API_MAX_LIMIT)
+    return min(int(text), int(conf.CYCLADES_API_MAX_LIMIT))
 
 
 def _marker(text: str | None) -> int | None:

@@ -190,6 +190,6 @@ class IPHistory(models.Model):
         ordering = ["action_date", "id"]
 
     def save(self, *args: Any, **kwargs: Any) -> None:
-        if self.pk is not None:
+        if not self._state.adding:
             raise ValidationError("address history is never rewritten")
         super().save(*args, **kwargs)

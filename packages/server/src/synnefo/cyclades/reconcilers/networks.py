@@ -18,6 +18,7 @@ from synnefo.cyclades.adapters import cluster_for
 from synnefo.cyclades.models.backends import Backend
 from synnefo.cyclades.models.network_locks import lock_network
 from synnefo.cyclades.models.networks import BackendNetwork, Network
+from synnefo.cyclades.models.operations import Operation
 from synnefo.cyclades.models.pools import AddressPool
 from synnefo.cyclades.ports import GanetiCluster, GanetiNetwork
 from synnefo.cyclades.services import network_events, network_jobs, network_operations, networks
@@ -139,7 +140,7 @@ def _absent(
 
 
 @transactional()
-def _again(network_id: int, backend: Backend) -> list[network_operations.Operation]:
+def _again(network_id: int, backend: Backend) -> list[Operation]:
     return network_operations.ensure_active(backend, lock_network(network_id))
 
 
@@ -205,6 +206,6 @@ def _check_states(report: Report, *, fix: bool) -> None:
 
 
 @transactional()
-def _recompute(network_id: int) -> list[network_operations.Operation]:
+def _recompute(network_id: int) -> list[Operation]:
     network = lock_network(network_id)
     return network_operations.quota_release(network) if networks.recompute_state(network) else []

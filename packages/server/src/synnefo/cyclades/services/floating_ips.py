@@ -57,13 +57,16 @@ def create_floating_ips(caller: Caller, specs: Sequence[FloatingIPSpec]) -> list
 
 
 def _reserve(caller: Caller, spec: FloatingIPSpec) -> IPAddress:
-    keep = {"user_id": caller.user_id, "project_id": spec.project_id, "shared": spec.shared_to_project}
     if spec.network_id is None:
-        row = addresses.allocate_public_ipv4(floating_ip=True, address=spec.address, **keep)
+        row = addresses.allocate_public_ipv4(
+            user_id=caller.user_id, project_id=spec.project_id, shared=spec.shared_to_project, floating_ip=True,
+            address=spec.address)
     else:
         network = lock_network(network_policy.access_network(caller, spec.network_id).pk)
         _check_is_pool(network)
-        row = addresses.allocate_ipv4(network, floating_ip=True, address=spec.address, **keep)
+        row = addresses.allocate_ipv4(
+            network, user_id=caller.user_id, project_id=spec.project_id, shared=spec.shared_to_project, floating_ip=True,
+            address=spec.address)
     if spec.description:
         row.description = spec.description
         row.store("description")

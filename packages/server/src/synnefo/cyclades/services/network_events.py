@@ -14,6 +14,7 @@ from synnefo.cyclades import ganeti_names, macs
 from synnefo.cyclades.models.backends import Backend
 from synnefo.cyclades.models.network_locks import lock_address_pools, lock_network
 from synnefo.cyclades.models.networks import BackendNetwork, Network
+from synnefo.cyclades.models.operations import Operation
 from synnefo.cyclades.services import network_operations, networks, pools
 
 log = structlog.get_logger(__name__)
@@ -84,7 +85,7 @@ class _Event:
 @transactional()
 def _apply(
     network_id: int, backend: Backend, event: _Event, *, is_gone: bool
-) -> list[network_operations.Operation]:
+) -> list[Operation]:
     network = lock_network(network_id)
     if network.deleted:
         return []

@@ -48,6 +48,8 @@ def ensure_networks_active(server: Server) -> list[Operation]:
 
     Within the caller's transaction; perform them before the job that needs the networks.
     """
+    if server.backend is None:
+        return []
     wanted = lock_networks(server.ports.values_list("network_id", flat=True))
     return [operation for network in wanted.values() for operation in ensure_active(server.backend, network)]
 
@@ -211,7 +213,7 @@ def detachment(port: Port, server: Server) -> list[Operation]:
 def _undo_attachment(operation: Operation, error: DomainError) -> None:
     """The cluster will never add the NIC: the port goes, its address is free again. The server is locked."""
     _end_task(operation)
-    port = Port.objects.select_related("network").filter(pk=operation.payload["port"], server=operation.server_id).first()
+    port = _port_of(operation)
     if port is not None and port.state == Port.BUILD:
         lock_network(port.network_id)
         ports.remove_port(port, reason=f"not attached: {error.public}")
@@ -224,28 +226,35 @@ def _undo_detachment(operation: Operation, error: DomainError) -> None:
 
 
 def _end_task(operation: Operation) -> None:
-    Server.objects.filter(pk=operation.server_id, task=operation.task, task_job_id=None).update(task="")
+    if operation.server_id is not None:
+        Server.objects.filter(pk=operation.server_id, task=operation.task, task_job_id=None).update(task="")
 
 
 @operations.register(ATTACH, on_refused=_undo_attachment)
 def _attach(operation: Operation, cluster: GanetiCluster) -> list[int]:
-    port = Port.objects.filter(pk=operation.payload["port"], server=operation.server_id).prefetch_related("addresses").first()
-    if port is None:
+    port = _port_of(operation)
+    if port is None or port.server_id is None:
         return []
     nic = ports.ganeti_nic(port)
     changes = InstanceChanges(nics=[("add", None, nic)], hotplug=operations.uses_hotplug())
-    name = ganeti_names.instance_name(operation.server_id)
-    depends = network_dependencies(operation.server_id)
+    name = ganeti_names.instance_name(port.server_id)
+    depends = network_dependencies(port.server_id)
     return [int(cluster.modify_instance(name, changes, reason=operation.reason, depends=depends))]
 
 
 @operations.register(DETACH, on_refused=_undo_detachment)
 def _detach(operation: Operation, cluster: GanetiCluster) -> list[int]:
-    if not Port.objects.filter(pk=operation.payload["port"], server=operation.server_id).exists():
+    port = _port_of(operation)
+    if port is None or port.server_id is None:
         return []
-    changes = InstanceChanges(
-        nics=[("remove", ganeti_names.nic_name(operation.payload["port"]), {})], hotplug=operations.uses_hotplug())
-    return [int(cluster.modify_instance(ganeti_names.instance_name(operation.server_id), changes, reason=operation.reason))]
+    changes = InstanceChanges(nics=[("remove", ganeti_names.nic_name(port.pk), {})], hotplug=operations.uses_hotplug())
+    return [int(cluster.modify_instance(ganeti_names.instance_name(port.server_id), changes, reason=operation.reason))]
+
+
+def _port_of(operation: Operation) -> Port | None:
+    """The port of a NIC operation, if it still is on that server."""
+    rows = Port.objects.filter(pk=operation.payload["port"], server=operation.server)
+    return rows.select_related("network").prefetch_related("addresses").first()
 
 
 def mark_missing(rows: Iterable[BackendNetwork]) -> None:

@@ -13,6 +13,7 @@ from synnefo.common.ports import Caller
 from synnefo.common.settings import conf
 from synnefo.cyclades.models.network_locks import lock_network
 from synnefo.cyclades.models.networks import Network
+from synnefo.cyclades.models.operations import Operation
 from synnefo.cyclades.services import (
     commissions,
     floating_ips,
@@ -89,7 +90,7 @@ def destroy_network(network_id: int) -> None:
 
 
 @transactional()
-def _destroy(network_id: int) -> list[network_operations.Operation]:
+def _destroy(network_id: int) -> list[Operation]:
     network = lock_network(network_id)
     if network.deleted or network.is_being_destroyed:
         return []

@@ -13,9 +13,9 @@ from synnefo.common.ports import Caller
 from synnefo.common.settings import conf
 from synnefo.cyclades.models.network_locks import lock_network, lock_networks, lock_port
 from synnefo.cyclades.models.networks import IPAddress, Network, Port, Subnet
+from synnefo.cyclades.models.operations import Operation
 from synnefo.cyclades.models.servers import Server
 from synnefo.cyclades.services import network_operations, network_policy, networks, ports
-from synnefo.cyclades.services.network_operations import Operation
 from synnefo.cyclades.services.server_tasks import access_server_for_nics, lock_server_for_nics
 
 log = structlog.get_logger(__name__)
