@@ -4,7 +4,7 @@ the collections that this cloud has only empty.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any
 
 from django.http import HttpRequest, HttpResponse, JsonResponse
@@ -71,11 +71,14 @@ def _only(parts: list[str], most: int) -> None:
         raise InvalidInput("API endpoint not found.")
 
 
-def _filtered(request: HttpRequest, objects: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Exact filters over what is small enough to be rendered whole."""
-    known = {key for item in objects for key in item} | {"id", "name"}
+def _filtered(
+    request: HttpRequest, objects: list[dict[str, Any]], *, but: Collection[str] = ()
+) -> list[dict[str, Any]]:
+    """Exact filters over what is small enough to be rendered whole; those of `but` have been applied already."""
+    known = {key for item in objects for key in item} | {"id", "name", *but}
     query = queries.parse(request.GET, known)
-    kept = [item for item in objects if all(queries.matches(item, key, values) for key, values in query.filters.items())]
+    filters = {key: values for key, values in query.filters.items() if key not in but}
+    kept = [item for item in objects if all(queries.matches(item, key, values) for key, values in filters.items())]
     return [queries.trimmed(item, query.fields) for item in kept]
 
 
@@ -151,7 +154,11 @@ def _ip_availabilities(request: HttpRequest, caller: Caller, rest: list[str]) ->
     _only(rest, 1)
     if rest:
         return JsonResponse({"network_ip_availability": network_usage.availability(caller, parsed_id(rest[0], "network"))})
-    return JsonResponse({"network_ip_availabilities": _filtered(request, network_usage.availabilities(caller))})
+    asked = request.GET.getlist("ip_version")
+    if not set(asked) <= {"4", "6"}:
+        raise InvalidInput("ip_version must be 4 or 6.", field="ip_version")
+    rows = network_usage.availabilities(caller, ip_versions=frozenset(map(int, asked)) or network_usage.BOTH)
+    return JsonResponse({"network_ip_availabilities": _filtered(request, rows, but={"ip_version"})})
 
 
 def _read_only(request: HttpRequest) -> None:

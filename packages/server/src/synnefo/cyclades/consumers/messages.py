@@ -152,3 +152,7 @@ def json_schema() -> dict[str, Any]:
     """The text of `docs/reference/events.schema.json`, for its generator and the test that it is current."""
     schema = ADAPTER.json_schema()
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "Synnefo events", **schema}
+
+
+def schema_text() -> str:
+    return json.dumps(json_schema(), indent=2, sort_keys=True) + "\n"

@@ -11,22 +11,24 @@ from synnefo.common.ports import Caller
 from synnefo.cyclades.models.networks import Network, Subnet
 from synnefo.cyclades.services import network_policy
 
+BOTH = frozenset({4, 6})
 
-def availabilities(caller: Caller) -> list[dict[str, Any]]:
+def availabilities(caller: Caller, *, ip_versions: frozenset[int] = BOTH) -> list[dict[str, Any]]:
     """For the caller's own and the public networks. Three queries, whatever their number."""
-    return [_of_network(network) for network in _rows(caller).order_by("id")]
+    return [_of_network(network) for network in _rows(caller, ip_versions).order_by("id")]
 
 
 def availability(caller: Caller, network_id: int) -> dict[str, Any]:
     """Raises `NotFound`."""
-    network = _rows(caller).filter(pk=network_id).first()
+    network = _rows(caller, BOTH).filter(pk=network_id).first()
     if network is None:
         raise NotFound(f"Network {network_id} was not found.")
     return _of_network(network)
 
 
-def _rows(caller: Caller) -> Any:
-    live = Prefetch("subnets", queryset=Subnet.objects.filter(deleted=False).order_by("id").prefetch_related("pools"))
+def _rows(caller: Caller, ip_versions: frozenset[int]) -> Any:
+    wanted = Subnet.objects.filter(deleted=False, ip_version__in=ip_versions).order_by("id").prefetch_related("pools")
+    live = Prefetch("subnets", queryset=wanted)
     rows = network_policy.visible_networks(caller).filter(Q(user_id=caller.user_id) | Q(public=True))
     return rows.prefetch_related(live)
 

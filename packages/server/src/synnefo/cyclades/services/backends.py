@@ -1,0 +1,126 @@
+"""Ganeti clusters: adding them with a check, changing them, reading their figures."""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Iterable
+from typing import Any
+
+import structlog
+from django.db import IntegrityError
+from django.utils import timezone
+
+from synnefo.common.db import transactional
+from synnefo.common.errors import AlreadyExists, DomainError, InvalidInput, NoCapacity, NotFound, StateConflict
+from synnefo.common.settings import conf
+from synnefo.cyclades.adapters import cluster_for
+from synnefo.cyclades.models import Backend, BackendNetwork
+from synnefo.cyclades.models.backends import MAX_BACKENDS
+from synnefo.cyclades.ports import Capacity, ClusterInfo
+
+log = structlog.get_logger(__name__)
+HYPERVISORS = ("kvm", "xen-pvm", "xen-hvm")
+
+
+def check_access(backend: Backend) -> ClusterInfo:
+    """Ask the cluster who it is. Raises when it cannot be reached, refuses the login, or is another one."""
+    info = cluster_for(backend).info()
+    if info.name != backend.clustername:
+        raise InvalidInput(f"The cluster calls itself {info.name}, not {backend.clustername}. Register it by that name.")
+    return info
+
+
+def add_backend(*, clustername: str, username: str, password: str, rapi_host: str = "", port: int = 5080, rapi_ca: str = "",
+                hypervisor: str = "kvm", public: bool = True, check: bool = True) -> Backend:
+    """Record a cluster, drained. Not inside a transaction: it is asked first. Raises `InvalidInput`, `AlreadyExists`, `NoCapacity`."""
+    if hypervisor not in HYPERVISORS:
+        raise InvalidInput(f"Hypervisor is one of {', '.join(HYPERVISORS)}.", field="hypervisor")
+    backend = Backend(clustername=clustername, username=username, rapi_host=rapi_host, port=port, rapi_ca=rapi_ca,
+                      hypervisor=hypervisor, public=public)
+    backend.password = password
+    if check:
+        check_access(backend)
+    try:
+        _insert(backend)
+    except IntegrityError as error:
+        raise AlreadyExists(f"There is already a backend for {clustername}.") from error
+    log.info("backend.added", backend=backend.pk, cluster=clustername)
+    return backend
+
+
+@transactional()
+def _insert(backend: Backend) -> None:
+    taken = set(Backend.objects.values_list("index", flat=True))
+    free = [index for index in range(MAX_BACKENDS) if index not in taken]
+    if not free:
+        raise NoCapacity(f"There are {MAX_BACKENDS} backends already; more cannot be told apart by their MAC addresses.")
+    backend.index, backend.pk = free[0], None
+    backend.save(force_insert=True)
+
+
+def get_backend(backend_id: int | str) -> Backend:
+    """By number or cluster name. Raises `NotFound`."""
+    text = str(backend_id)
+    rows = Backend.objects.filter(pk=int(text)) if text.isdigit() and len(text) < 19 else Backend.objects.filter(clustername=text)
+    found = rows.first()
+    if found is None:
+        raise NotFound(f"Backend {backend_id} does not exist. Try: snf-manage backend-list")
+    return found
+
+
+def modify_backend(backend: Backend, *, password: str | None = None, **changes: Any) -> Backend:
+    """Change fields; new ways to connect are tried first. Raises as `check_access`."""
+    for key, value in changes.items():
+        setattr(backend, key, value)
+    if password is not None:
+        backend.password = password
+    if (password is not None or {"clustername", "port", "username", "rapi_host", "rapi_ca"} & set(changes)) and not backend.offline:
+        check_access(backend)
+    backend.save()
+    log.info("backend.modified", backend=backend.pk, fields=sorted(changes))
+    return backend
+
+
+@transactional()
+def remove_backend(backend_id: int) -> None:
+    """Forget a cluster that has no servers of ours. Raises `StateConflict`."""
+    backend = Backend.objects.select_for_update().get(pk=backend_id)
+    if backend.servers.filter(deleted=False).exists():
+        raise StateConflict(f"Backend {backend_id} still has servers.")
+    backend.servers.update(backend=None)
+    BackendNetwork.objects.filter(backend=backend).delete()
+    backend.delete()
+
+
+def refresh(backend: Backend) -> None:
+    """Read capacity and disk templates. The cluster is asked outside of any transaction. Raises as the cluster does."""
+    cluster = cluster_for(backend)
+    capacity, info = cluster.capacity(), cluster.info()
+    _store(backend.pk, capacity, info)
+
+
+def _store(backend_id: int, capacity: Capacity, info: ClusterInfo) -> None:
+    allowed = (info.raw.get("ipolicy") or {}).get("disk-templates") or info.enabled_disk_templates
+    templates = [name for name in info.enabled_disk_templates if name in allowed]
+    Backend.objects.filter(pk=backend_id).update(
+        mfree=capacity.mem_free_mib, mtotal=capacity.mem_total_mib, dfree=capacity.disk_free_mib, dtotal=capacity.disk_total_mib,
+        pinst_cnt=capacity.instances, ctotal=capacity.cpus, disk_templates=templates, refreshed_at=timezone.now())
+
+
+def refresh_all(backends: Iterable[Backend] | None = None) -> dict[str, str]:
+    """Refresh every online backend; one that fails does not stop the others. Returns the failures by cluster name."""
+    failures = {}
+    for backend in Backend.objects.filter(offline=False) if backends is None else backends:
+        try:
+            refresh(backend)
+        except DomainError as error:
+            failures[backend.clustername] = error.public
+            log.warning("backend.refresh.failed", backend=backend.pk, reason=error.public)
+    return failures
+
+
+def refresh_stale() -> None:
+    """Refresh those whose figures are older than BACKEND_REFRESH_MIN."""
+    limit = timezone.now() - datetime.timedelta(minutes=conf.BACKEND_REFRESH_MIN)
+    online = Backend.objects.filter(offline=False)
+    refresh_all([*online.filter(refreshed_at=None), *online.filter(refreshed_at__lt=limit)])
