@@ -13,6 +13,7 @@ from django.utils import timezone
 
 from synnefo.common import ports as common_ports
 from synnefo.common.errors import DependencyUnavailable, InvalidInput
+from synnefo.cyclades import bitmaps
 from synnefo.cyclades.adapters import cluster_for
 from synnefo.cyclades.models.backends import Backend
 from synnefo.cyclades.models.networks import BackendNetwork, Network
@@ -216,6 +217,75 @@ def test_reservations_in_ganeti_count_only_when_the_job_succeeded(one: Backend) 
     _report(network, one, "OP_NETWORK_SET_PARAMS", job_fields=fields)
     assert AddressPool.objects.get().value_of(0) == "192.0.2.2"
     assert AddressPool.objects.get().reserved_bits == 1
+
+
+def test_addresses_the_cluster_reserved_by_itself_are_kept_back(one: Backend) -> None:
+    network = support.public_network("192.0.2.0/28")
+    network_operations.create_in_all_backends(network)
+    cluster = cluster_for(one)
+    operation = Operation.objects.get(kind="network.create")
+    _wait(cluster, [job.id for job in cluster.find_jobs(operation.reason)])
+    _wait(cluster, [cluster.modify_network(f"snf-net-{network.pk}", reason="t", add_reserved_ips=["192.0.2.2"])])
+    _report(network, one, "OP_NETWORK_ADD", "OP_NETWORK_CONNECT")
+    pool = AddressPool.objects.get()
+    assert [pool.value_of(index) for index in bitmaps.members_of(pool.reserved_bits)] == ["192.0.2.2"]
+    floating = API("ann").post("floatingips", {"floatingip": {}})[1]["floatingip"]
+    assert floating["floating_ip_address"] == "192.0.2.3"
+
+
+def test_a_floating_ip_is_put_on_a_server_by_one_of_its_ports(one: Backend) -> None:
+    api = API("ann")
+    public = support.public_network("192.0.2.0/28")
+    row = support.server(on=one)
+    private = api.port(api.network())
+    assert api.put(f"ports/{private['id']}", {"port": {"device_id": str(row.pk)}})[1]["port"]["status"] == "BUILD"
+    Server.objects.update(task="", task_job_id=None)
+    floating = api.post("floatingips", {"floatingip": {}})[1]["floatingip"]
+    path = f"floatingips/{floating['id']}"
+    loose = api.port(api.network())
+    assert api.put(path, {"floatingip": {"port_id": loose["id"]}})[0] == 409
+    assert api.put(path, {"floatingip": {"port_id": "99999"}})[0] == 404
+    assert api.put(path, {"floatingip": {"port_id": "x"}})[0] == 400
+    status, answer = api.put(path, {"floatingip": {"port_id": private["id"]}})
+    nic = answer["floatingip"]["port_id"]
+    assert (status, answer["floatingip"]["instance_id"], nic != private["id"]) == (200, str(row.pk), True)
+    assert api.get(f"ports/{nic}")[1]["port"]["network_id"] == str(public.pk)
+    assert api.put(path, {"floatingip": {"port_id": nic}})[0] == 200
+    assert api.delete(path)[0] == 409
+    assert api.put(path, {"floatingip": {"port_id": None}})[0] == 400, "the server is still being connected"
+    Server.objects.update(task="", task_job_id=None)
+    assert api.put(path, {"floatingip": {"port_id": None}})[0] == 200
+    detach = Operation.objects.get(kind="port.detach")
+    assert cluster_for(one).find_jobs(detach.reason)[0].ops[0].input["nics"] == [["remove", f"snf-nic-{nic}", {}]]
+    assert api.delete(f"ports/{nic}")[0] == 204
+    assert Operation.objects.filter(kind="port.detach").count() == 1
+
+
+@pytest.mark.parametrize(("state", "status"), [
+    ({"operstate": "BUILD"}, 409), ({"task": "BUILD"}, 409), ({"task": "STOP"}, 400), ({"operstate": "ERROR"}, 400),
+    ({"deleted": True}, 400), ({"suspended": True}, 403),
+])
+def test_servers_that_cannot_get_a_nic_now(one: Backend, state: dict[str, Any], status: int) -> None:
+    api = API("ann")
+    key = api.network()
+    row = support.server(on=one, **state)
+    assert api.post("ports", {"port": {"network_id": key, "device_id": str(row.pk)}})[0] == status
+    assert api.get("ports")[1] == {"ports": []}
+    assert Operation.objects.count() == 0
+
+
+def test_a_refused_attachment_leaves_no_port(one: Backend, simulated: SimulatedCluster) -> None:
+    api = API("ann")
+    key = api.network()
+    api.subnet(key, "10.9.0.0/24")
+    row = support.server(on=one)
+    simulated.control(calls=[{"action": "refuse", "status": 400, "message": "no", "match": "PUT /2/instances"}])
+    api.post("ports", {"port": {"network_id": key, "device_id": str(row.pk)}})
+    simulated.calm()
+    assert api.get("ports")[1] == {"ports": []}
+    row.refresh_from_db()
+    assert row.task == ""
+    assert api.port(key)["fixed_ips"][0]["ip_address"] == "10.9.0.2"
 
 
 def test_an_attached_port_becomes_a_nic_and_goes_again(one: Backend) -> None:

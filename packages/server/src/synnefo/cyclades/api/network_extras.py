@@ -75,7 +75,7 @@ def _filtered(
     request: HttpRequest, objects: list[dict[str, Any]], *, but: Collection[str] = ()
 ) -> list[dict[str, Any]]:
     """Exact filters over what is small enough to be rendered whole; those of `but` have been applied already."""
-    known = {key for item in objects for key in item} | {"id", "name", *but}
+    known = {key for item in objects for key in item} | {"id", "name", "tenant_id", "project_id", "network_id", "network_name", *but}
     query = queries.parse(request.GET, known)
     filters = {key: values for key, values in query.filters.items() if key not in but}
     kept = [item for item in objects if all(queries.matches(item, key, values) for key, values in filters.items())]

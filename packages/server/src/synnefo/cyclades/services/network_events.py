@@ -9,8 +9,9 @@ from typing import Any
 import structlog
 
 from synnefo.common.db import transactional
-from synnefo.common.errors import InvalidInput
+from synnefo.common.errors import DomainError, InvalidInput
 from synnefo.cyclades import ganeti_names, macs
+from synnefo.cyclades.adapters import cluster_for
 from synnefo.cyclades.models.backends import Backend
 from synnefo.cyclades.models.network_locks import lock_address_pools, lock_network
 from synnefo.cyclades.models.networks import BackendNetwork, Network
@@ -48,6 +49,30 @@ def handle_network_event(message: Mapping[str, Any]) -> None:
     is_gone = event.opcode == REMOVE and event.status in {"error", "canceled"} and network_operations.is_gone(
         backend, network_id)
     network_operations.start(_apply(network_id, backend, event, is_gone=is_gone))
+    if event.opcode == CONNECT and event.status == "success":
+        import_reservations(backend, network_id)
+
+
+def import_reservations(backend: Backend, network_id: int) -> None:
+    """Keep back the addresses that the cluster reserved by itself on a public network (its nodes', its master's).
+
+    Calls the cluster. What cannot be asked now is found by `reconcile-networks`.
+    """
+    if not Network.objects.filter(pk=network_id, public=True, deleted=False).exists():
+        return
+    try:
+        there = cluster_for(backend).get_network(ganeti_names.network_name(network_id))
+    except DomainError as error:
+        log.warning("network.reservations.unknown", network=network_id, backend=backend.pk, reason=error.public)
+        return
+    news = _reserve(network_id, list(there.external_reservations))
+    if news:
+        log.info("network.reservations.imported", network=network_id, backend=backend.pk, addresses=news)
+
+
+@transactional()
+def _reserve(network_id: int, addresses: list[str]) -> list[str]:
+    return reserve_outside(lock_network(network_id), addresses)
 
 
 def apply_observed(network_id: int, backend: Backend, opcode: str, *, at: datetime) -> None:
