@@ -20,7 +20,7 @@ def authenticate(request: HttpRequest) -> HttpResponseBase:
         raise Unauthenticated("Give X-Auth-User and X-Auth-Key.")
     proof = authentication.by_password(login, key, client_ip=client_ip(request))
     grant = authentication.grant(proof, Scope())
-    response = HttpResponse()
+    response = HttpResponse(content_type="text/plain; charset=UTF-8")
     seconds = int((grant.token.expires_at - timezone.now()).total_seconds())
     project_id = grant.membership.project_id if grant.membership else grant.user.uuid
     for name, value in (("X-Auth-Token", grant.secret), ("X-Storage-Token", grant.secret),
