@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from synnefo.cyclades.models.operations import Operation
 from synnefo.cyclades.models.pools import AddressPool, ValuePool
 from synnefo.cyclades.models.servers import Server
 from synnefo.cyclades.ports import GanetiCluster
+from synnefo.cyclades.reconcilers import servers
 from synnefo.cyclades.services import network_events, network_operations, ports, server_networks
 from synnefo.cyclades.services.server_networks import NetworkRequest
 from tests.support import accounts, commands
@@ -231,6 +233,26 @@ def test_addresses_the_cluster_reserved_by_itself_are_kept_back(one: Backend) ->
     assert [pool.value_of(index) for index in bitmaps.members_of(pool.reserved_bits)] == ["192.0.2.2"]
     floating = API("ann").post("floatingips", {"floatingip": {}})[1]["floatingip"]
     assert floating["floating_ip_address"] == "192.0.2.3"
+
+
+def test_lost_events_are_made_up_for_by_looking_at_the_jobs(one: Backend, ledger: accounts.MemoryLedger) -> None:
+    api = API("ann")
+    key = api.network()
+    row = _new_server(one, int(key))
+    cluster = cluster_for(one)
+    _wait(cluster, network_operations.network_dependencies(row.pk))
+    assert BackendNetwork.objects.get().state == "PENDING"
+    assert servers.follow_overdue(older_than=timedelta(0)) == 1
+    assert BackendNetwork.objects.get().state == "ACTIVE"
+    with transaction.atomic():
+        ports.release_ports(row)
+    assert api.delete(f"networks/{key}")[0] == 204
+    removal = Operation.objects.get(kind="network.remove")
+    _wait(cluster, list(removal.jobs))
+    assert servers.follow_overdue(older_than=timedelta(0)) == 1
+    assert Network.objects.get(pk=key).deleted is True
+    assert ledger.used("ann", "cyclades.network.private") == 0
+    assert {operation.state for operation in Operation.objects.all()} == {"done"}
 
 
 def test_a_floating_ip_is_put_on_a_server_by_one_of_its_ports(one: Backend) -> None:

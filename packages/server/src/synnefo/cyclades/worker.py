@@ -33,7 +33,7 @@ class Duty:
 
 def duties() -> list[Duty]:
     from synnefo.common.settings import conf
-    from synnefo.cyclades.reconcilers import servers
+    from synnefo.cyclades.reconcilers import networks, servers
     from synnefo.cyclades.services import backends, build_parameters, commissions, operations
 
     return [
@@ -44,6 +44,7 @@ def duties() -> list[Duty]:
         Duty("build parameters", 60, build_parameters.forget_expired),
         Duty("finished operations", 3600, lambda: operations.forget_finished(older_than=KEEP_OPERATIONS)),
         Duty("backends", 60, backends.refresh_stale),
+        Duty("networks", conf.RECONCILIATION_MIN * 60, lambda: networks.reconcile_networks(fix=True)),
         Duty("state sync", conf.STATE_SYNC_SECONDS, _sync_states),
     ]
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
+from typing import Any
 
 import structlog
 from django.db import transaction
@@ -20,7 +21,7 @@ from synnefo.cyclades.models.network_locks import lock_network
 from synnefo.cyclades.models.networks import BackendNetwork, Network
 from synnefo.cyclades.models.operations import Operation
 from synnefo.cyclades.models.pools import AddressPool
-from synnefo.cyclades.ports import GanetiCluster, GanetiNetwork
+from synnefo.cyclades.ports import GanetiCluster, GanetiNetwork, Job
 from synnefo.cyclades.services import network_events, network_jobs, network_operations, networks
 
 log = structlog.get_logger(__name__)
@@ -196,6 +197,35 @@ def _orphan(seen: _Seen, network_id: int, report: Report, *, fix: bool) -> Itera
     if fix:
         network_jobs.disconnect_and_remove(seen.cluster, network_id, reason=REASON, is_repeated=False)
     _fixed(report, fix, f"{where}: removal submitted")
+
+
+def follow(operation: Operation) -> bool:
+    """Apply the ends of a network operation's jobs as they stand in the cluster, as if their events had just come.
+
+    Calls the cluster. True when all of them have ended (or are not known any more).
+    """
+    if operation.backend is None or "backend_network" not in operation.payload:
+        return True
+    row = BackendNetwork.objects.filter(pk=operation.payload["backend_network"]).first()
+    if row is None:
+        return True
+    cluster = cluster_for(operation.backend)
+    jobs = [job for job_id in operation.jobs if (job := cluster.get_job(job_id)) is not None]
+    if not all(job.is_final for job in jobs):
+        return False
+    for job in jobs:
+        network_events.handle_network_event(_as_message(row.network_id, operation.backend, job))
+    return True
+
+
+def _as_message(network_id: int, backend: Backend, job: Job) -> dict[str, Any]:
+    ended_at = job.ended_at or timezone.now()
+    return {
+        "operation": job.ops[0].op_id if job.ops else "", "network": ganeti_names.network_name(network_id),
+        "status": job.status, "cluster": backend.clustername, "jobId": int(job.id),
+        "logmsg": job.error.message if job.error else "", "job_fields": {},
+        "event_time": [int(ended_at.timestamp()), ended_at.microsecond],
+    }
 
 
 def _check_states(report: Report, *, fix: bool) -> None:

@@ -20,6 +20,7 @@ from synnefo.cyclades import ganeti_names
 from synnefo.cyclades.adapters import cluster_for
 from synnefo.cyclades.models import Backend, Operation, OperationState, OperState, Server
 from synnefo.cyclades.ports import GanetiCluster, GanetiNotFound, Instance, Job
+from synnefo.cyclades.reconcilers import networks
 from synnefo.cyclades.services import events, network_operations, operations
 
 log = structlog.get_logger(__name__)
@@ -193,14 +194,24 @@ def _opcode_of(server: Server) -> str:
     return _OPCODES.get(server.task, "OP_INSTANCE_SET_PARAMS")
 
 
+def _follow_network(operation: Operation) -> bool:
+    has_ended = networks.follow(operation)
+    changes = {"state": OperationState.DONE} if has_ended else {"updated_at": timezone.now()}
+    Operation.objects.filter(pk=operation.pk, state=OperationState.SUBMITTED).update(**changes)
+    return has_ended
+
+
 def follow_overdue(*, older_than: datetime.timedelta) -> int:
     """Look at the jobs of operations of which no event came. Returns how many ended meanwhile."""
     ended = 0
     for operation in operations.overdue(older_than=older_than):
-        if operation.backend is None or operation.backend.offline or operation.server is None or not operation.jobs:
+        if operation.backend is None or not operation.jobs:
             Operation.objects.filter(pk=operation.pk).update(state=OperationState.DONE)
             continue
         try:
+            if operation.server is None:
+                ended += _follow_network(operation)
+                continue
             job = cluster_for(operation.backend).get_job(operation.jobs[-1])
             if job is not None and not job.is_final:
                 Operation.objects.filter(pk=operation.pk).update(updated_at=timezone.now())
@@ -212,5 +223,7 @@ def follow_overdue(*, older_than: datetime.timedelta) -> int:
                 state=OperationState.DONE if succeeded else OperationState.FAILED)
             ended += 1
         except DomainError as error:
+            # Behind those that can be asked about, so that one dead cluster holds up nobody else.
+            Operation.objects.filter(pk=operation.pk).update(updated_at=timezone.now())
             log.warning("operation.follow.failed", operation=str(operation.uuid), reason=error.public)
     return ended
