@@ -15,11 +15,18 @@ def _clusters(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Cl
     """Started when first asked for, stopped at the end of the run."""
     started: dict[str, ClusterUnderTest] = {}
     managers = []
+    failed: dict[str, str] = {}
 
     class Starting(dict[str, ClusterUnderTest]):
         def __missing__(self, kind: str) -> ClusterUnderTest:
             manager = ganeti_cluster.simulated(tmp_path_factory.mktemp("sim")) if kind == "simulated" else ganeti_cluster.real()
-            self[kind] = manager.__enter__()
+            if kind in failed:
+                pytest.fail(f"the {kind} cluster did not start: {failed[kind]}", pytrace=False)
+            try:
+                self[kind] = manager.__enter__()
+            except Exception as error:
+                failed[kind] = str(error)
+                raise
             managers.append(manager)
             return self[kind]
 

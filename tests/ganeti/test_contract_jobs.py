@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import re
 
+import pytest
+
 from synnefo.cyclades.consumers import messages
-from synnefo.cyclades.ports import NICSpec
+from synnefo.cyclades.ports import GanetiNotFound, NICSpec
 from synnefo_node import jobs as node_jobs
 from synnefo_node import luxi
 from tests.support.ganeti_cluster import ClusterUnderTest, new_name, reason
@@ -80,6 +82,15 @@ def test_job_waits_only_for_those_it_names(cluster: ClusterUnderTest) -> None:
     assert error.code == "unknown_entity"
     cluster.succeeded(made)
     cluster.succeeded(patient)
+
+
+@pytest.mark.parametrize("name", ["ct-a/../b", "ct-a?reason=x", "ct a", "ct-\u00e9", "ct-a%2fb", "ct-a&b"])
+def test_names_cannot_leave_their_place_in_the_path(cluster: ClusterUnderTest, name: str) -> None:
+    """A name is one segment of the path whatever it holds; Ganeti knows no instance with such a name."""
+    mine = reason()
+    with pytest.raises(GanetiNotFound):
+        cluster.rapi.startup_instance(name, reason=mine)
+    assert cluster.rapi.find_jobs(mine) == []
 
 
 def test_no_job_is_lost_from_the_list(cluster: ClusterUnderTest) -> None:

@@ -7,7 +7,8 @@ import socket
 import pytest
 
 from synnefo.common.errors import DependencyUnavailable
-from synnefo.cyclades.adapters.rapi import CREATE_FEATURE, RapiCluster, Target
+from synnefo.cyclades.adapters.rapi import CREATE_FEATURE, RapiCluster
+from synnefo.cyclades.adapters.rapi_transport import Target
 from synnefo.cyclades.ports import GanetiLoginRefused, GanetiNotFound
 from tests.support.ganeti_cluster import ClusterUnderTest, new_name
 

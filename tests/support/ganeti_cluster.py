@@ -18,7 +18,8 @@ from typing import Any
 
 import httpx
 
-from synnefo.cyclades.adapters.rapi import RapiCluster, Target
+from synnefo.cyclades.adapters.rapi import RapiCluster
+from synnefo.cyclades.adapters.rapi_transport import Target
 from synnefo.cyclades.ports import InstanceSpec, Job, NetworkSpec
 from tests.support.simulator import SimulatedCluster, simulated_cluster
 

@@ -113,7 +113,7 @@ class Api:
         return rights == "write"
 
     async def _routed(self, request: web.Request, may_write: bool) -> Any:
-        path = request.path.rstrip("/") or "/"
+        path = request.rel_url.raw_path.rstrip("/") or "/"  # as Ganeti does: escapes are not undone
         for pattern, methods in ROUTES:
             match = pattern.fullmatch(path)
             if match is None:
@@ -370,7 +370,7 @@ def _network_job(op_id: str, resource: str) -> type_answer:
     return answer
 
 
-_N = "([^/]+)"
+_N = r"([\w._-]+)"
 _INSTANCE = f"/2/instances/{_N}"
 _NETWORK = f"/2/networks/{_N}"
 _TAGS: dict[str, type_answer] = {"GET": Api.tags, "PUT": Api.change_tags, "DELETE": Api.change_tags}

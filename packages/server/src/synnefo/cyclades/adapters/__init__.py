@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol
 
-from synnefo.cyclades.adapters.rapi import RapiCluster, Target
+from synnefo.cyclades.adapters.rapi import RapiCluster
+from synnefo.cyclades.adapters.rapi_transport import Target
 from synnefo.cyclades.ports import BackendOffline, GanetiCluster
 
 if TYPE_CHECKING:

@@ -15,9 +15,12 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import structlog
-from kombu import Connection, Consumer, Exchange, Producer, Queue
+from amqp.exceptions import AMQPError
+from kombu.connection import Connection
+from kombu.entity import Exchange, Queue
 from kombu.exceptions import KombuError
 from kombu.message import Message
+from kombu.messaging import Consumer, Producer
 
 from synnefo.common.errors import DependencyUnavailable, NotFound, OutcomeUnknown, StateConflict
 from synnefo.common.settings import conf
@@ -36,7 +39,7 @@ IDLE_S = 600.0
 DELIVERY_LIMIT = 20
 PERSISTENT = 2
 RETRIED = "from-dead-letter"
-NO_PRIORITY_MISMATCH = 406
+PRECONDITION_FAILED = 406
 
 
 class AmqpBus:
@@ -175,10 +178,11 @@ class AmqpBus:
         connection = Connection(urls, connect_timeout=CONNECT_S, heartbeat=HEARTBEAT_S, failover_strategy="round-robin",
                                 transport_options={"confirm_publish": True})
         try:
-            return connection.ensure_connection(max_retries=1, timeout=CONNECT_S * len(urls) + 1)
+            connection.ensure_connection(max_retries=1, timeout=CONNECT_S * len(urls) + 1)
         except BaseException:
             connection.release()
             raise
+        return connection
 
     @contextlib.contextmanager
     def _connected(self) -> Iterator[Connection]:
@@ -239,13 +243,11 @@ def _queue(spec: QueueSpec, channel: Any, exchange: Exchange) -> Queue:
 
 def _failures() -> tuple[type[BaseException], ...]:
     """What kombu raises for a broker that is away, refuses or breaks off."""
-    from amqp.exceptions import AMQPError
-
     return (AMQPError, KombuError, OSError)
 
 
 def _explain(error: BaseException) -> None:
-    if getattr(error, "code", None) == NO_PRIORITY_MISMATCH:
+    if getattr(error, "code", None) == PRECONDITION_FAILED:
         log.error("events.queue.mismatch", error=str(error),
                   hint="A queue exists with other arguments: stop all dispatchers, empty it, snf-dispatcher --purge-queues.")
     else:

@@ -121,7 +121,7 @@ class Transport:
         raise self._refusal(response.status_code, message, explain, speaks_rapi=bool(message), is_write=is_write)
 
     def _refusal(self, status: int, message: str, explain: str, *, speaks_rapi: bool, is_write: bool) -> Exception:
-        context = {"host": self._target.host, "status": status, "reason": message or explain or "no explanation"}
+        context: dict[str, Any] = {"host": self._target.host, "status": status, "reason": message or explain or "no explanation"}
         if status >= 500 and not (speaks_rapi and status in {_MASTER_UNREACHABLE, _QUEUE_CLOSED, 501}):
             # Either the master took the job and did not answer in time, or something between us and Ganeti failed.
             return OutcomeUnknown(PUBLIC_UNKNOWN, **context) if is_write else DependencyUnavailable(PUBLIC_DOWN, **context)

@@ -27,7 +27,7 @@ class _PinnedContext(ssl.SSLContext):
 
     pins: frozenset[str] = frozenset()
 
-    def wrap_socket(self, sock: socket.socket, *args: Any, **kwargs: Any) -> ssl.SSLSocket:  # type: ignore[override]
+    def wrap_socket(self, sock: socket.socket, *args: Any, **kwargs: Any) -> ssl.SSLSocket:
         wrapped = super().wrap_socket(sock, *args, **kwargs)
         shown = hashlib.sha256(wrapped.getpeercert(binary_form=True) or b"").hexdigest()
         if not any(hmac.compare_digest(shown, pin) for pin in self.pins):
