@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from synnefo.common.errors import InvalidInput, NotFound
+from synnefo.common.errors import InvalidInput, NotFound, NotSupported
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +40,7 @@ def _rules(group: int, *ingress: tuple[str | None, int | None]) -> tuple[Rule, .
     )
 
 
+UNFILTERED = "DISABLED"
 GROUPS = (
     SecurityGroup(1, "default", "DISABLED", "Everything is let through.", _rules(1, (None, None))),
     SecurityGroup(2, "limited", "PROTECTED", "From outside only replies, ICMP, ssh and remote desktop.",
@@ -54,12 +55,18 @@ def group_of_profile(profile: str | None) -> str | None:
 
 
 def profile_of_groups(ids: list[int]) -> str | None:
-    """The profile a port gets from its `security_groups`. Raises `NotFound`, and `InvalidInput` for more than one."""
+    """The profile a port gets from its `security_groups`.
+
+    Raises `NotFound`, `InvalidInput` for more than one, and `NotSupported` for one that filters: the nodes do not filter
+    yet, and a server must not look protected when it is not.
+    """
     if len(ids) > 1:
         raise InvalidInput("A port has one of the built-in security groups at most.", field="security_groups")
     for number in ids:
         group = next((group for group in GROUPS if group.number == number), None)
         if group is None:
             raise NotFound(f"There is no security group {number}.")
+        if group.profile != UNFILTERED:
+            raise NotSupported("This cloud does not filter the traffic of servers yet. Use the default security group.")
         return group.profile
     return None
