@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from django.http import HttpResponse
 from django.test import Client
 
 from synnefo.astakos.models import User
@@ -53,17 +52,16 @@ class Http:
         self.token = token
         self.client = Client()
 
-    def call(self, method: str, path: str, body: Any = None, **headers: str) -> HttpResponse:
+    def call(self, method: str, path: str, body: Any = None, **headers: str) -> Any:
         if self.token:
             headers.setdefault("X-Auth-Token", self.token)
         data = b"" if body is None else body if isinstance(body, bytes) else json.dumps(body).encode()
-        response: Any = self.client.generic(method, path, data, "application/json", headers=headers)
-        return response  # type: ignore[no-any-return]
+        return self.client.generic(method, path, data, "application/json", headers=headers)
 
-    def get(self, path: str, **headers: str) -> HttpResponse:
+    def get(self, path: str, **headers: str) -> Any:
         return self.call("GET", path, **headers)
 
-    def post(self, path: str, body: Any = None, **headers: str) -> HttpResponse:
+    def post(self, path: str, body: Any = None, **headers: str) -> Any:
         return self.call("POST", path, body, **headers)
 
 

@@ -7,7 +7,7 @@ import re
 from urllib.parse import urlparse
 
 import structlog
-from django.db import IntegrityError
+from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from synnefo.astakos.models import Component, Resource
@@ -51,7 +51,8 @@ def add_component(name: str, *, base_url: str = "", ui_url: str = "") -> tuple[C
     token = new_token()
     _set_token(component, token)
     try:
-        component.save(force_insert=True)
+        with transaction.atomic():
+            component.save(force_insert=True)
     except IntegrityError as error:
         raise AlreadyExists(f"There is already a component {name}.") from error
     log.info("component.added", component=name)

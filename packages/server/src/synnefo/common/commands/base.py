@@ -86,7 +86,7 @@ class BaseCommand(DjangoCommand):
         """As Django's, with one plain line for an error and its exit status."""
         self._called_from_command_line = True
         parser = self.create_parser(argv[0], argv[1])
-        options = vars(parser.parse_args(argv[2:]))
+        options = vars(parser.parse_args(_joined(argv[2:])))
         args = options.pop("args", ())
         try:
             self.execute(*args, **options)
@@ -143,6 +143,17 @@ class BaseCommand(DjangoCommand):
             raise CommandError("Aborted.")
         if answer not in {"y", "yes"}:
             raise CommandError("Unknown answer: type y or n.")
+
+
+def _joined(arguments: Sequence[str]) -> list[str]:
+    """`--sort-by -name` as one word: the parser would take `-name` for options."""
+    result: list[str] = []
+    for argument in arguments:
+        if result and result[-1] == "--sort-by" and argument.startswith("-"):
+            result[-1] += f"={argument}"
+        else:
+            result.append(argument)
+    return result
 
 
 def add_confirmation(parser: Any) -> None:

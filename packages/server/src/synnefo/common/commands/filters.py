@@ -70,7 +70,7 @@ def _split(expression: str) -> list[str]:
     if quote:
         raise _bad(expression, "a quote is not closed")
     parts.append(current)
-    return [part for part in parts if part.strip()] if len(parts) > 1 else parts
+    return parts
 
 
 def _term(text: str) -> Term:
@@ -172,7 +172,7 @@ def _convert(field: models.Field[Any, Any], term: Term, value: str) -> Any:
 
 
 def _whole(field: models.Field[Any, Any], value: str) -> int:
-    number = int(value) if re.fullmatch(r"-?\d+", value) else amount(value)
+    number = int(value) if re.fullmatch(r"-?[0-9]+", value) else amount(value)
     if abs(number) >= 2**63:
         raise ValueError(number)
     return number

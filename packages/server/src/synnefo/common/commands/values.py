@@ -16,7 +16,7 @@ from synnefo.common.settings import conf
 
 INFINITE = ports.INFINITE
 _POWERS = {"": 0, "bytes": 0, "b": 0, "k": 1, "m": 2, "g": 3, "t": 4, "p": 5}
-_AMOUNT = re.compile(r"^\s*(\d{1,19}(?:\.\d{1,9})?)\s*(bytes|b|([kmgtp])(?:i?b)?)?\s*$", re.IGNORECASE)
+_AMOUNT = re.compile(r"^\s*([0-9]{1,19}(?:\.[0-9]{1,9})?)\s*(bytes|b|([kmgtp])(?:i?b)?)?\s*$", re.IGNORECASE)
 _TRUE, _FALSE = {"true", "yes"}, {"false", "no"}
 UNIT_STYLES = ("b", "kb", "mb", "gb", "tb", "pb", "auto", "none")
 
