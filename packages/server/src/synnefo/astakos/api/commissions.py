@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, JsonResponse
 from pydantic import BaseModel, Field, StrictBool, StrictInt, StrictStr
 
 from synnefo.astakos.api import http
@@ -46,7 +46,7 @@ class ResolveRequest(BaseModel):
 def list_commissions(request: HttpRequest) -> HttpResponse:
     """GET commissions: serials of the component that wait for a decision, ascending."""
     component = http.require_component(request)
-    return http.json_reply([info.serial for info in ledger.pending(component.name)])
+    return JsonResponse([info.serial for info in ledger.pending(component.name)], safe=False)
 
 
 def issue(request: HttpRequest) -> HttpResponse:
