@@ -16,15 +16,15 @@ from synnefo.common.db import is_conflict
 from synnefo.common.errors import DomainError, InvalidInput, OutcomeUnknown
 from synnefo.common.settings import conf
 from synnefo.cyclades.consumers import messages
+from synnefo.cyclades.ports import type_handle
 
 log = structlog.get_logger(__name__)
-MESSAGES = Counter("synnefo_events", "Events by queue and what became of them", ["queue", "outcome"])
-SECONDS = Histogram("synnefo_event_seconds", "Time to handle an event, waits included", ["queue"])
-AGE = Histogram("synnefo_event_age_seconds", "Age of events when they are handled", ["cluster"],
+MESSAGES = Counter("synnefo_dispatcher_messages", "Events by queue and what became of them", ["queue", "outcome"])
+SECONDS = Histogram("synnefo_dispatcher_seconds", "Time to handle an event, waits included", ["queue"])
+AGE = Histogram("synnefo_dispatcher_event_age_seconds", "Age of events when they are handled", ["cluster"],
                 buckets=(0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 3600))
 
 MAX_WAIT_S = 30.0
-type_handle = Callable[[dict[str, Any]], None]
 type_wait = Callable[[float], bool]
 """Waits that many seconds; True when the process must stop meanwhile."""
 

@@ -7,7 +7,7 @@ from typing import Any
 import structlog
 
 from synnefo.cyclades.consumers import topology
-from synnefo.cyclades.consumers.delivery import type_handle
+from synnefo.cyclades.ports import type_handle
 
 log = structlog.get_logger(__name__)
 
