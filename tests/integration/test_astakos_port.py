@@ -6,10 +6,12 @@ import datetime
 from typing import Any
 
 import pytest
+from django.test import RequestFactory
+from django.urls import resolve
 from django.utils import timezone
 
 from synnefo.astakos.models import ApiToken, Component, Endpoint, Project, Service, User
-from synnefo.astakos.services import components, registry, tokens, users
+from synnefo.astakos.services import components, projects, registry, tokens, users
 from synnefo.astakos.services.user_changes import Changes, modify_user
 from synnefo.common import ports
 from synnefo.common.errors import (
@@ -97,7 +99,7 @@ def test_an_account_is_made_with_its_system_project_or_not_at_all(monkeypatch: p
     def fail(user: User) -> None:
         raise RuntimeError("cut off")
 
-    monkeypatch.setattr(users.projects, "create_system_project", fail)
+    monkeypatch.setattr(projects, "create_system_project", fail)
     with pytest.raises(RuntimeError, match="cut off"):
         make_user("bob@example.org")
     assert User.objects.count() == 1
@@ -236,3 +238,14 @@ def test_registering_this_host_is_repeatable(settings_override: Any) -> None:
     assert {item.data["publicURL"] for item in Endpoint.objects.all()} == {
         "https://id.example.org/astakos/account/v1.0", "https://id.example.org/astakos/identity/v2.0",
         "https://id.example.org/astakos/identity/v3"}
+
+
+def test_pages_call_the_account_api_for_their_session() -> None:
+    user = make_user()
+    request = RequestFactory().get("/astakos/account/v1.0/myaccount/tokens")
+    request._caller = ports.identity().caller_of(user.user_id)  # type: ignore[attr-defined]
+    view, args, kwargs = resolve(request.path)
+    response = view(request, *args, **kwargs)
+    assert (response.status_code, response.content) == (200, b'{"tokens": []}')
+    User.objects.update(is_active=False)
+    assert view(request, *args, **kwargs).status_code == 401

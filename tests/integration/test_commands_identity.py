@@ -29,7 +29,10 @@ def test_fields_filters_order_and_paging() -> None:
     listed = run("user-list", "--output-format", "json", "-o", "email,admin", "--sort-by", "-email").json()
     assert listed == [{"email": "carl@example.org", "admin": False}, {"email": "bob@example.org", "admin": True},
                       {"email": "ann@example.org", "admin": False}]
-    names = lambda *options: run("user-list", "-o", "email", "--no-headers", *options).out.split()  # noqa: E731
+
+    def names(*options: str) -> list[str]:
+        return run("user-list", "-o", "email", "--no-headers", *options).out.split()
+
     assert names() == ["carl@example.org", "ann@example.org", "bob@example.org"]
     assert names("--filter-by", "admin=yes") == ["bob@example.org"]
     assert names("--filter-by", "email!=bob@example.org,email~=N@") == ["ann@example.org"]

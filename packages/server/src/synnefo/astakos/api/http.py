@@ -17,6 +17,7 @@ from synnefo.astakos.services import components, tokens
 from synnefo.common import faults
 from synnefo.common.errors import DomainError, InvalidInput, MethodNotAllowed, RequestTooLarge, Unauthenticated
 from synnefo.common.middleware import client_ip
+from synnefo.common.ports import Caller
 from synnefo.common.settings import conf
 
 View = Callable[..., HttpResponseBase]
@@ -144,7 +145,10 @@ def header_token(request: HttpRequest) -> str:
 
 
 def require_user(request: HttpRequest) -> ApiToken:
-    """The live token of the request, with its user."""
+    """The live token of the request, with its user. A page's own call, made for a session, counts as the whole account."""
+    caller: Caller | None = getattr(request, "_caller", None)
+    if caller is not None and "X-Auth-Token" not in request.headers and "Authorization" not in request.headers:
+        return tokens.of_session(caller.user_id)
     return tokens.require_live(header_token(request), client_ip=client_ip(request))
 
 

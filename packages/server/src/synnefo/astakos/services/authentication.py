@@ -52,7 +52,7 @@ class Grant:
 def find_by_login(login: str) -> User | None:
     """The user whose e-mail (any case) or uuid this is."""
     login = login.strip().lower()
-    if len(login) > 254:
+    if len(login) > 254 or "\x00" in login:
         return None
     if _UUID.match(login):
         return User.objects.filter(uuid=login).first()

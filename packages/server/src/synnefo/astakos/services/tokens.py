@@ -98,6 +98,20 @@ def require_live(secret: str, *, unknown: str = "Invalid X-Auth-Token", client_i
     return token
 
 
+def of_session(user_id: UserID) -> ApiToken:
+    """What stands for a signed-in user where a token is expected: never stored, never restricted.
+
+    Raises `Unauthenticated` when the account is closed.
+    """
+    user = User.objects.filter(uuid=user_id).first()
+    if user is None:
+        raise Unauthenticated("Invalid credentials")
+    require_active(user)
+    now = timezone.now()
+    return ApiToken(user=user, kind=TokenKind.ISSUED, methods=["session"], created_at=now,
+                    expires_at=now + datetime.timedelta(seconds=conf.ASTAKOS_V3_TOKEN_DURATION))
+
+
 def require_active(user: User) -> None:
     """Raises `Unauthenticated`."""
     if not user.is_active:
