@@ -225,7 +225,7 @@ def create_users(run: Run) -> None:
         password = run.state.secret(f"{name}_password")
         if not run.finished(f"user-{name}"):
             run.manage("user-add", email, "--first-name", name.capitalize(), "--last-name", "User",
-                       "--password", password, *extra)
+                       "--password", password, "--accept", *extra)
             run.finish(f"user-{name}")
         users[name] = {"email": email, "password": password}
     known = run.facts.get("users", {})
