@@ -1,5 +1,13 @@
-"""URLs of pithos, below its base URL's path."""
+"""URLs of pithos, below its base URL's path. Object names are read from the raw path, so these patterns only choose the dialect."""
 
-from django.urls import URLPattern, URLResolver
+from django.urls import URLPattern, URLResolver, re_path
 
-urlpatterns: list[URLPattern | URLResolver] = []
+from synnefo.pithos.api import swift, views
+
+urlpatterns: list[URLPattern | URLResolver] = [
+    re_path(r"^(?:swift|object-store)/info$", swift.info),
+    re_path(r"^info$", swift.info),
+    re_path(r"^object-store/v1(?:\.0)?(?:/|$)", views.dispatch),
+    re_path(r"^swift/info", swift.info),
+    re_path(r"^swift/v1(?:/|$)", swift.dispatch),
+]

@@ -11,6 +11,8 @@ def connect() -> None:
     if "astakos" in conf.SYNNEFO_SERVICES:
         _identity()
         _quota()
+    if "pithos" in conf.SYNNEFO_SERVICES:
+        _object_store()
 
 
 def _identity() -> None:
@@ -24,3 +26,9 @@ def _quota() -> None:
 
     for component in ("astakos", "pithos", "cyclades"):
         ports.provide(f"quota:{component}", DirectQuota(component))
+
+
+def _object_store() -> None:
+    from synnefo.pithos.adapters.object_store import DirectObjectStore
+
+    ports.provide("object_store", DirectObjectStore())

@@ -1,0 +1,240 @@
+"""HTTP of the object store: names taken verbatim from the URL, headers in and out, conditions, bodies, times."""
+
+from __future__ import annotations
+
+import calendar
+import time
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import UTC, datetime
+from email.utils import parsedate
+from typing import Any, cast
+from urllib.parse import quote, unquote_to_bytes
+
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.http.response import HttpResponseBase
+from django.utils.http import http_date
+
+from synnefo.common.errors import InvalidInput, LengthRequired, PreconditionFailed, RequestTooLarge
+from synnefo.common.ids import ProjectID
+from synnefo.common.settings import conf
+from synnefo.pithos.models import StoredObject, Version
+from synnefo.pithos.services.containers import Policy
+
+MAX_META_VALUE = 4096
+
+
+class NotModified(Exception):
+    """The client's copy is still good."""
+
+    def __init__(self, etag: str, modified: datetime) -> None:
+        super().__init__()
+        self.etag, self.modified = etag, modified
+
+
+def raw_path(request: HttpRequest) -> str:
+    """The path as the client wrote it, decoded once. Servers merge nothing there, unlike in PATH_INFO of some."""
+    raw = request.META.get("RAW_URI") or request.META.get("REQUEST_URI") or quote(request.path)
+    raw = raw.split("?", 1)[0]
+    if raw.startswith(("http://", "https://")):
+        raw = "/" + raw.split("/", 3)[3] if raw.count("/") > 2 else "/"
+    try:
+        decoded = unquote_to_bytes(raw).decode("utf-8")
+    except UnicodeDecodeError:
+        raise InvalidInput("The path is not valid UTF-8.") from None
+    if "\0" in decoded:
+        raise InvalidInput("The path holds a NUL character.")
+    return decoded
+
+
+def decoded_header(request: HttpRequest, name: str) -> str | None:
+    """A header's value, percent-decoded. Raises `InvalidInput`."""
+    value = request.headers.get(name)
+    return None if value is None else _decode(value)
+
+
+def _decode(value: str) -> str:
+    if not value.isascii():
+        raise InvalidInput("Header values that are not ASCII must be percent-encoded.")
+    try:
+        return unquote_to_bytes(value).decode("utf-8")
+    except UnicodeDecodeError:
+        raise InvalidInput("A header value is not valid UTF-8.") from None
+
+
+def encoded(value: str) -> str:
+    return quote(value, safe='/=,:@; "')
+
+
+def meta_headers(request: HttpRequest, prefix: str) -> dict[str, str]:
+    """User metadata of a request: {Name-With-Dashes: value}. A value of only `~` means empty. Raises `InvalidInput`."""
+    found = {}
+    for name, value in request.headers.items():
+        if name.lower().startswith(prefix.lower()):
+            key = "-".join(part.capitalize() for part in _decode(name[len(prefix):]).replace("_", "-").split("-"))
+            text = _decode(value)
+            if not 0 < len(key) <= 128 or len(text) > MAX_META_VALUE:
+                raise InvalidInput("A metadata name has 1 to 128, a value at most 4096 characters.")
+            found[key] = "" if text == "~" else text
+    return found
+
+
+def policy_headers(request: HttpRequest) -> Policy:
+    """Raises `InvalidInput`."""
+    quota = request.headers.get("X-Container-Policy-Quota")
+    if quota is not None and not (quota.isascii() and quota.isdigit()):
+        raise InvalidInput("A container's quota is a number of bytes; 0 is no limit.")
+    project = request.headers.get("X-Container-Policy-Project")
+    return Policy(request.headers.get("X-Container-Policy-Versioning"), int(quota) if quota is not None else None,
+                  ProjectID(project.lower()) if project else None)
+
+
+# Bodies -----------------------------------------------------------------------------------------------------------
+
+
+class Body:
+    """The request's body as a stream with a known length, or chunked."""
+
+    def __init__(self, request: HttpRequest, *, limit: int) -> None:
+        self.chunked = "chunked" in request.headers.get("Transfer-Encoding", "").lower()
+        text = request.META.get("CONTENT_LENGTH") or ""
+        if not self.chunked and not text.isdigit():
+            raise LengthRequired("A Content-Length is needed.")
+        self.length = None if self.chunked else int(text)
+        if self.length is not None and self.length > limit:
+            raise RequestTooLarge(f"At most {limit} bytes in one request.")
+        self._stream = request.META["wsgi.input"] if self.chunked else request
+        self._left = self.length
+
+    def read(self, size: int, /) -> bytes:
+        """At most `size` bytes, nothing at the end. Raises `InvalidInput` when the client stops early."""
+        if self._left == 0:
+            return b""
+        data = cast(bytes, self._stream.read(size if self._left is None else min(size, self._left)))
+        if self._left is not None:
+            if not data:
+                raise InvalidInput("The body is shorter than its Content-Length.")
+            self._left -= len(data)
+        return data
+
+    def read_all(self, limit: int) -> bytes:
+        """The whole body. Raises `RequestTooLarge`."""
+        pieces, total = [], 0
+        while piece := self.read(2**16):
+            total += len(piece)
+            if total > limit:
+                raise RequestTooLarge(f"At most {limit} bytes in this request.")
+            pieces.append(piece)
+        return b"".join(pieces)
+
+
+# Conditions -------------------------------------------------------------------------------------------------------
+
+
+def check_dates(request: HttpRequest, modified: datetime, etag: str = "") -> None:
+    """If-Modified-Since and If-Unmodified-Since. Raises `NotModified`, `PreconditionFailed`."""
+    stamp = int(modified.timestamp())
+    since = _date(request, "If-Modified-Since") if "If-None-Match" not in request.headers else None
+    if since is not None and stamp <= since:
+        raise NotModified(etag, modified)
+    unless = _date(request, "If-Unmodified-Since") if "If-Match" not in request.headers else None
+    if unless is not None and stamp > unless:
+        raise PreconditionFailed("It has been modified since.")
+
+
+def _date(request: HttpRequest, name: str) -> int | None:
+    parsed = parsedate(request.headers.get(name, ""))
+    return calendar.timegm(parsed) if parsed else None
+
+
+def _tags(value: str) -> set[str]:
+    return {tag.strip().removeprefix("W/").strip('"').lower() for tag in value.split(",")}
+
+
+def _matches(value: str, version: Version | None) -> bool:
+    if version is None:
+        return False
+    tags = _tags(value)
+    return "*" in tags or bool(tags & {version.etag, version.hash} - {""})
+
+
+def check_match(request: HttpRequest, version: Version | None, *, is_read: bool) -> None:
+    """If-Match and If-None-Match. Raises `PreconditionFailed`, `NotModified`."""
+    wanted, unwanted = request.headers.get("If-Match"), request.headers.get("If-None-Match")
+    if wanted is not None and not _matches(wanted, version):
+        raise PreconditionFailed("The object is not the one you named.")
+    if unwanted is not None and _matches(unwanted, version):
+        if is_read and version is not None:
+            raise NotModified(version.served_etag, version.created_at)
+        raise PreconditionFailed("The object exists or is the one you did not want.")
+
+
+def write_check(request: HttpRequest) -> Any:
+    """The conditions of a write, to be looked at under the lock."""
+
+    def check(item: StoredObject | None) -> None:
+        check_match(request, item.current if item is not None else None, is_read=False)
+
+    return check
+
+
+# Answers ----------------------------------------------------------------------------------------------------------
+
+
+def iso(moment: datetime) -> str:
+    """Always six digits of a second and a zone, which some clients need to parse it at all."""
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%f+00:00")
+
+
+def stamp(moment: datetime) -> str:
+    return f"{moment.timestamp():.6f}"
+
+
+def finish(response: HttpResponseBase, request: HttpRequest, *, modified: datetime | None = None) -> HttpResponseBase:
+    """Headers that every answer has."""
+    response["Vary"] = "X-Auth-Token"
+    response["Cache-Control"] = "no-cache, no-store, must-revalidate"
+    response["X-Trans-Id"] = getattr(request, "request_id", "")
+    response["X-Timestamp"] = f"{(modified.timestamp() if modified else time.time()):.5f}"
+    response["Accept-Ranges"] = "bytes"
+    if modified is not None:
+        response["Last-Modified"] = http_date(modified.timestamp())
+    return response
+
+
+def wants_json(request: HttpRequest) -> bool:
+    """Whether a listing is asked for as JSON. Raises `InvalidInput` for a format we do not write."""
+    form = request.GET.get("format")
+    if form is not None:
+        if form not in {"json", "text", "plain"}:
+            raise InvalidInput("format is json or text.")
+        return form == "json"
+    return "application/json" in request.headers.get("Accept", "")
+
+
+def listing(request: HttpRequest, names: Iterable[str], rows: Iterable[Mapping[str, Any]]) -> HttpResponse:
+    """A listing in the format asked for; an empty one as text has no body."""
+    if wants_json(request):
+        return JsonResponse(list(rows), safe=False)
+    text = "".join(f"{name}\n" for name in names)
+    return HttpResponse(text, status=200 if text else 204, content_type="text/plain; charset=UTF-8")
+
+
+def number(request: HttpRequest, name: str, *, default: int, most: int) -> int:
+    """A count in the query. Raises `InvalidInput`."""
+    text = request.GET.get(name)
+    if text is None or text == "":
+        return default
+    if not (text.isascii() and text.isdigit()) or len(text) > 12:
+        raise InvalidInput(f"{name} is a number.")
+    return min(int(text), most)
+
+
+def page_limit(request: HttpRequest) -> int:
+    most = int(conf.PITHOS_LISTING_LIMIT)
+    return number(request, "limit", default=most, most=most) or most
+
+
+def drained(pieces: Iterator[bytes], first: bytes) -> Iterator[bytes]:
+    """The first piece, already fetched to be sure that there is one, then the rest."""
+    yield first
+    yield from pieces

@@ -1,0 +1,86 @@
+"""Charging for stored bytes: the commission is issued before the transaction, its serial committed with the rows, and accepted after."""
+
+from __future__ import annotations
+
+import datetime
+import uuid
+from collections.abc import Callable, Mapping
+from typing import TypeVar
+
+import structlog
+from django.utils import timezone
+
+from synnefo.common.errors import DomainError, Forbidden, NotFound
+from synnefo.common.ids import ProjectID, Serial, UserID
+from synnefo.common.ports import quota
+from synnefo.pithos.models import PendingSerial
+
+log = structlog.get_logger(__name__)
+DISKSPACE = "pithos.diskspace"
+LONGEST_REQUEST = datetime.timedelta(minutes=15)
+"""An upload's commission without a row here is older than this only when its request died."""
+T = TypeVar("T")
+
+
+def charged(account: str, deltas: Mapping[str, int], what: str, write: Callable[[Serial | None], T]) -> T:
+    """Run `write(serial)`, which opens and commits its own transaction and calls `record(serial)` in it, under a commission.
+
+    `deltas` is {project: bytes}. Raises `QuotaExceeded`, `Forbidden` (no member of the project), and what `write` raises; then nothing stays
+    charged. Not inside a transaction.
+    """
+    wanted = {(ProjectID(project), DISKSPACE): amount for project, amount in deltas.items() if amount}
+    if not wanted:
+        return write(None)
+    try:
+        serial = quota("pithos").issue(UserID(account), wanted, request_id=str(uuid.uuid4()), name=what[:1000])
+    except NotFound as error:
+        raise Forbidden("The project of this container gives you no storage any more. Move the container to another project.") from error
+    try:
+        answer = write(serial)
+    except BaseException:
+        _give_back(serial)
+        raise
+    settle([serial])
+    return answer
+
+
+def record(serial: Serial | None) -> None:
+    """The rows of this transaction are what the commission paid for."""
+    if serial is not None:
+        PendingSerial.objects.create(serial=serial)
+
+
+def _give_back(serial: Serial) -> None:
+    if PendingSerial.objects.filter(serial=serial).exists():
+        settle([serial])  # it did commit; only its answer was lost
+        return
+    try:
+        quota("pithos").resolve(reject=[serial])
+    except DomainError as error:
+        log.warning("commission.reject_later", serial=serial, reason=error.public)
+
+
+def settle(serials: list[Serial] | None = None) -> int:
+    """Tell the ledger to accept what is committed. Never fails: the rest is told by reconciliation. Returns how many."""
+    rows = PendingSerial.objects.all() if serials is None else PendingSerial.objects.filter(serial__in=serials)
+    known = [Serial(serial) for serial in rows.values_list("serial", flat=True)[:1000]]
+    if not known:
+        return 0
+    try:
+        quota("pithos").resolve(accept=known)
+    except DomainError as error:
+        log.warning("commission.settle_later", serials=known, reason=error.public)
+        return 0
+    PendingSerial.objects.filter(serial__in=known).delete()
+    return len(known)
+
+
+def reject_abandoned() -> list[Serial]:
+    """Give back commissions of requests that died before they committed. Returns the serials."""
+    limit = timezone.now() - LONGEST_REQUEST
+    old = [item.serial for item in quota("pithos").pending() if item.issued_at < limit]
+    known = set(PendingSerial.objects.filter(serial__in=old).values_list("serial", flat=True))
+    abandoned = [serial for serial in old if serial not in known]
+    if abandoned:
+        quota("pithos").resolve(reject=abandoned)
+    return abandoned
