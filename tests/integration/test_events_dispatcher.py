@@ -9,13 +9,15 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from synnefo.cyclades.adapters.rapi import RapiCluster
 from synnefo.cyclades.adapters.rapi_transport import Target
-from synnefo.cyclades.consumers import messages
+from synnefo.cyclades.consumers import messages, status
 from synnefo.cyclades.ports import InstanceSpec
 from tests.support import rabbitmq as broker_support
 from tests.support.events import OP_KEY, Ear, eventually, op_event
@@ -141,15 +143,27 @@ def test_destructive_options_ask_first(tmp_path: Path) -> None:
     assert bus.depths()["snf-events-op"] == 0
 
 
+def test_status_check_tells_what_answers(tmp_path: Path, settings_override: Any) -> None:
+    spool = f"spool://{tmp_path / 'events'}"
+    settings_override(EVENTS_URL=[spool])
+    with simulated_cluster(tmp_path / "c") as simulated:
+        with event_daemon(simulated, tmp_path, spool):
+            assert status.check([simulated], seconds=20) == {"simulated.test": {"RAPI": "ok", "eventd": "ok"}}
+        assert status.check([simulated], seconds=0.3) == {"simulated.test": {"RAPI": "ok", "eventd": "fail"}}
+        down = replace(simulated, port=1, process=None)
+        assert status.check([down], seconds=0.3) == {"simulated.test": {"RAPI": "fail", "eventd": "fail"}}
+
+
 @pytest.mark.rabbitmq
 @pytest.mark.slow
 @pytest.mark.skipif(not broker_support.is_installed(), reason="RabbitMQ is not installed")
-def test_nothing_is_lost_when_everything_is_killed(tmp_path: Path) -> None:
+def test_nothing_is_lost_when_everything_is_killed(tmp_path: Path, settings_override: Any) -> None:
     """Jobs run while event daemon and broker die in turn; at the end every final status has been heard."""
     from synnefo.cyclades.adapters.events_amqp import AmqpBus
 
     with broker_support.rabbitmq() as broker, simulated_cluster(tmp_path / "c", work_s=0.02) as simulated:
         cluster = RapiCluster(Target("127.0.0.1", simulated.port, simulated.username, simulated.password, simulated.rapi_ca))
+        settings_override(EVENTS_URL=[broker.url])
         bus = AmqpBus([broker.url], reconnect_s=0.2)
         bus.depths()
         jobs: set[int] = set()
@@ -174,6 +188,8 @@ def test_nothing_is_lost_when_everything_is_killed(tmp_path: Path) -> None:
                         jobs.update(submit(10))
                         broker.start()
                     eventually(some_heard)
+                    if round_number == 0:
+                        assert status.check([simulated], seconds=20) == {"simulated.test": {"RAPI": "ok", "eventd": "ok"}}
                     daemon.kill()
                     daemon.wait(10)
                 jobs.update(submit(5))

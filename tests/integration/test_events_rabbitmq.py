@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from kombu import Connection
+from kombu.connection import Connection
 
 from synnefo.common.errors import DependencyUnavailable, NotFound
 from synnefo.cyclades.adapters.events_amqp import AmqpBus

@@ -428,6 +428,10 @@ class EventBus(Protocol):
     def publish(self, routing_key: str, message: type_json) -> None:
         """Returns when the bus has taken responsibility. Raises `DependencyUnavailable`, `OutcomeUnknown`."""
 
+    def heartbeats(self, ask: Callable[[], set[str]], *, seconds: float) -> set[str]:
+        """Listen, then call `ask`, which makes the event daemons of some clusters send a heartbeat and returns the clusters'
+        names; returns those that were heard from in time."""
+
     def depths(self) -> dict[str, int]:
         """Messages waiting, by queue; dead letters under `<queue>-dl`."""
 

@@ -8,6 +8,7 @@ there what a dispatcher died of twenty times. Headers of a dead letter: `x-error
 from __future__ import annotations
 
 import contextlib
+import os
 import random
 import socket
 import time
@@ -22,9 +23,9 @@ from kombu.exceptions import KombuError
 from kombu.message import Message
 from kombu.messaging import Consumer, Producer
 
-from synnefo.common.errors import DependencyUnavailable, NotFound, OutcomeUnknown, StateConflict
+from synnefo.common.errors import DependencyUnavailable, InvalidInput, NotFound, OutcomeUnknown, StateConflict
 from synnefo.common.settings import conf
-from synnefo.cyclades.consumers import topology
+from synnefo.cyclades.consumers import messages, topology
 from synnefo.cyclades.consumers.delivery import Outcome, deliver
 from synnefo.cyclades.consumers.topology import QueueSpec
 from synnefo.cyclades.ports import DeadLetter, type_handle, type_json
@@ -36,6 +37,7 @@ DRAIN_S = 0.5
 HEARTBEAT_S = 60.0
 RECONNECT_S = 10.0
 IDLE_S = 600.0
+HEARTBEAT_QUEUE_S = 120.0
 DELIVERY_LIMIT = 20
 PERSISTENT = 2
 RETRIED = "from-dead-letter"
@@ -126,6 +128,27 @@ class AmqpBus:
                 content_encoding="utf-8", delivery_mode=PERSISTENT, retry=False, confirm_timeout=CONFIRM_S)
 
     # Looking after queues
+
+    def heartbeats(self, ask: Callable[[], set[str]], *, seconds: float) -> set[str]:
+        heard: set[str] = set()
+
+        def received(message: Message) -> None:
+            with contextlib.suppress(InvalidInput):
+                heard.add(str(messages.parse(_bytes(message)).get("cluster")))
+            message.ack()
+
+        with self._asking() as channel:
+            _exchange()(channel).declare()
+            name = f"{topology.key_prefix()}:dispatcher:heartbeat:{socket.gethostname()}:{os.getpid()}"
+            ear = Queue(name, _exchange(), routing_key=topology.HEARTBEAT_KEY, durable=False, auto_delete=True, exclusive=True,
+                        expires=HEARTBEAT_QUEUE_S)(channel)
+            with Consumer(channel, [ear], on_message=received):
+                wanted = ask()
+                end = time.monotonic() + seconds
+                while wanted - heard and time.monotonic() < end:
+                    with contextlib.suppress(socket.timeout):
+                        channel.connection.client.drain_events(timeout=DRAIN_S)
+        return wanted & heard
 
     def depths(self) -> dict[str, int]:
         with self._asking() as channel:

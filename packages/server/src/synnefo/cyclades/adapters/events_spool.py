@@ -34,6 +34,7 @@ class SpoolBus:
     def __init__(self, directory: Path) -> None:
         self._directory = directory
         self._dead = directory / "dead"
+        self._heartbeats = directory / "heartbeats"
         self._count = 0
 
     def consume(self, handlers: Mapping[str, type_handle], should_stop: Callable[[], bool]) -> None:
@@ -60,6 +61,10 @@ class SpoolBus:
 
     def _settle(self, path: Path, handlers: Mapping[str, type_handle], should_stop: Callable[[], bool]) -> None:
         envelope = _read(path)
+        if envelope is not None and envelope["routing_key"] == topology.HEARTBEAT_KEY:
+            self._heartbeats.mkdir(exist_ok=True)
+            path.rename(self._heartbeats / path.name)
+            return
         queue = topology.queue_of(envelope["routing_key"]) if envelope else None
         if envelope is None:
             verdict = Verdict(Outcome.DEAD, error="not an event file")
@@ -98,6 +103,16 @@ class SpoolBus:
             temporary.rename(self._directory / name)
         except OSError as error:
             raise DependencyUnavailable("The event directory cannot be written.", reason=str(error)) from error
+
+    def heartbeats(self, ask: Callable[[], set[str]], *, seconds: float) -> set[str]:
+        """Heartbeats lie in the directory itself until a dispatcher sets them aside; we tidy up what we have seen."""
+        wanted, heard = ask(), set[str]()
+        end = time.monotonic() + seconds
+        while wanted - heard and time.monotonic() < end:
+            for folder in (self._directory, self._heartbeats):
+                heard |= _clusters_heard(folder)
+            time.sleep(POLL_S)
+        return wanted & heard
 
     def depths(self) -> dict[str, int]:
         counts = {spec.name: 0 for main in topology.queues() for spec in (main, main.dead)}
@@ -147,6 +162,16 @@ def _read(path: Path) -> dict[str, Any] | None:
         return None
     is_envelope = isinstance(envelope, dict) and isinstance(envelope.get("routing_key"), str) and "message" in envelope
     return envelope if is_envelope else None
+
+
+def _clusters_heard(folder: Path) -> set[str]:
+    heard = set()
+    for path in folder.glob("[0-9]*.json"):
+        envelope = _read(path)
+        if envelope is not None and envelope["routing_key"] == topology.HEARTBEAT_KEY:
+            heard.add(str(envelope["message"].get("cluster")))
+            path.unlink(missing_ok=True)
+    return heard
 
 
 def _locked(descriptor: int) -> bool:
