@@ -17,6 +17,7 @@ from synnefo.cyclades.adapters import cluster_for
 from synnefo.cyclades.models import Backend, BackendNetwork
 from synnefo.cyclades.models.backends import MAX_BACKENDS
 from synnefo.cyclades.ports import Capacity, ClusterInfo
+from synnefo.cyclades.services import network_operations
 
 log = structlog.get_logger(__name__)
 HYPERVISORS = ("kvm", "xen-pvm", "xen-hvm")
@@ -45,6 +46,7 @@ def add_backend(*, clustername: str, username: str, password: str, rapi_host: st
     except IntegrityError as error:
         raise AlreadyExists(f"There is already a backend for {clustername}.") from error
     log.info("backend.added", backend=backend.pk, cluster=clustername)
+    network_operations.create_public_networks_in(backend)
     return backend
 
 

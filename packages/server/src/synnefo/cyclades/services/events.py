@@ -177,7 +177,8 @@ def _apply_final(server: Server, event: Event, *, succeeded: bool) -> list[Opera
         # Only what settles something moves the clock, so that a late failure of an earlier job hides no success.
         server.backendtime = max(server.backendtime, event.at)
     if event.nics is not None and not server.deleted:
-        sync_nics(server, event.nics, at=event.at, is_connecting=server.task == "CONNECT")
+        has_failed = is_expected and not succeeded and event.opcode == "OP_INSTANCE_SET_PARAMS"
+        sync_nics(server, event.nics, at=event.at, is_connecting=server.task == "CONNECT", has_failed=has_failed)
     return pending
 
 

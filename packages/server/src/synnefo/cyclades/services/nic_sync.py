@@ -26,12 +26,15 @@ PROFILES = {"protected": "ENABLED", "limited": "PROTECTED", "unprotected": "DISA
 type_nic = Mapping[str, Any]
 
 
-def sync_nics(server: Server, nics: Sequence[type_nic], *, at: datetime, is_connecting: bool = False) -> bool:
+def sync_nics(
+    server: Server, nics: Sequence[type_nic], *, at: datetime, is_connecting: bool = False, has_failed: bool = False
+) -> bool:
     """Copy what Ganeti says of each NIC to its port; remove ports whose NIC is gone; never invent ports.
 
     `nics` are dictionaries with name, network, ip, mac, index and perhaps firewall; missing indexes count from 0.
-    `at` is the time the report was made, `is_connecting` whether a job that adds a NIC to the server still runs. Runs
-    in the caller's transaction with the server's row locked. False when the report names a network that is not ours:
+    `at` is the time the report was made, `is_connecting` whether a job that adds a NIC to the server still runs,
+    `has_failed` that the job that was to add or remove one has just failed: no port waits for it any longer. Runs in
+    the caller's transaction with the server's row locked. False when the report names a network that is not ours:
     then nothing was changed. Repeating is safe.
     """
     reported = _by_port(server, nics)
@@ -45,7 +48,7 @@ def sync_nics(server: Server, nics: Sequence[type_nic], *, at: datetime, is_conn
     for port_id, port in ports.items():
         if port_id in reported:
             _update(port, reported[port_id], networks[port_id])
-        elif _is_stale(port, at, is_connecting=is_connecting):
+        elif _is_stale(port, at, is_connecting=is_connecting, has_failed=has_failed):
             remove_port(port, reason="the NIC is gone")
     for port_id in set(reported) - set(ports):
         log.error("server.nics.unknown", server=server.pk, nic=ganeti_names.nic_name(port_id))
@@ -73,8 +76,8 @@ def _networks_of(reported: Mapping[int, type_nic]) -> dict[int, Network] | None:
     return {port_id: known[key] for port_id, key in ids.items() if key is not None}
 
 
-def _is_stale(port: Port, at: datetime, *, is_connecting: bool) -> bool:
-    if port.state == Port.ACTIVE:
+def _is_stale(port: Port, at: datetime, *, is_connecting: bool, has_failed: bool) -> bool:
+    if port.state == Port.ACTIVE or (port.state == Port.BUILD and has_failed):
         return True
     return not is_connecting and at - port.updated_at > GRACE
 
