@@ -112,6 +112,14 @@ def test_signing_out_takes_a_click() -> None:
     assert client.put(LOGIN).status_code == 405
 
 
+def test_the_root_leads_to_where_one_belongs() -> None:
+    make_user(password=PASSWORD)
+    client = Client()
+    assert {client.get(path).headers["Location"] for path in ("/astakos/", "/astakos/ui", "/astakos/ui/")} == {LOGIN}
+    _sign_in(client)
+    assert client.get("/astakos/").headers["Location"] == "/"
+
+
 @pytest.mark.parametrize(("target", "is_safe"), [
     ("/x", True), ("/x?next=%2Fy", True), ("http://testserver/x", True), ("https://testserver/", True),
     ("//evil.org", False), ("/\\evil.org", False), ("http://evil.org", False), ("javascript:alert(1)", False),

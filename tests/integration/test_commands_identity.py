@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import csv
+import datetime
+import grp
 import io
 import json
 import os
+import pwd
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
+from django.contrib.sessions.models import Session
+from django.utils import timezone
 
 from synnefo.astakos.models import ApiToken, Component, Service, User
 from synnefo.astakos.services import components
@@ -243,3 +248,56 @@ def test_the_program_stops_at_wrong_settings_and_unknown_users(tmp_path: Path) -
     assert nobody.returncode == 1
     assert "SNF_MANAGE_USER" in nobody.stderr
     assert _program(tmp_path, "--version").stdout == _program(tmp_path, "user-list", "--version").stdout == "0.1.0\n"
+
+
+def test_commands_of_services_that_this_host_does_not_run(tmp_path: Path) -> None:
+    result = _program(tmp_path, "network-list", SYNNEFO_SYNNEFO_SERVICES='["astakos"]')
+    assert (result.returncode, result.stdout) == (1, "")
+    assert "It is a command of cyclades, which this host does not run" in result.stderr
+    assert "network-list" not in _program(tmp_path, "help", SYNNEFO_SYNNEFO_SERVICES='["astakos"]').stdout
+
+
+_BECOME = """
+import os, sys
+from synnefo.project.manage import become
+for name in sys.argv[1:]:
+    become(name, "nogroup")
+print(os.getuid(), os.getgid(), sorted(set(os.getgroups())))
+"""
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="only root can change the user")
+def test_root_becomes_the_service_user_and_others_are_refused(tmp_path: Path) -> None:
+    script = tmp_path / "become.py"
+    script.write_text(_BECOME)
+    account = pwd.getpwnam("nobody")
+    group = grp.getgrnam("nogroup").gr_gid
+    done = subprocess.run([sys.executable, str(script), "nobody"], capture_output=True, text=True, check=True)
+    assert done.stdout == f"{account.pw_uid} {group} [{group}]\n"
+    refused = subprocess.run([sys.executable, str(script), "nobody", "daemon"], capture_output=True, text=True, check=False)
+    assert (refused.returncode, refused.stderr) == (77, "snf-manage must be run by daemon:nogroup or by root.\n")
+
+
+def test_cleaning_up(settings_override: Any) -> None:
+    user = make_user()
+    old = timezone.now() - datetime.timedelta(days=60)
+    make_token(user)
+    ApiToken.objects.update(expires_at=old)
+    make_token(user)
+    make_user("late@example.org", verified=False)
+    make_user("fresh@example.org", verified=False)
+    User.objects.exclude(email="fresh@example.org").update(date_joined=old)
+    Session.objects.create(session_key="old", session_data="", expire_date=old)
+    settings_override(ASTAKOS_UNVERIFIED_TTL_DAYS=0)
+    assert run("cleanup-full", "--output-format", "json").json() == {"sessions": 1, "tokens": 1, "unverified users": 0}
+    settings_override(ASTAKOS_UNVERIFIED_TTL_DAYS=30)
+    assert run("cleanup-full", "--output-format", "json").json() == {"sessions": 0, "tokens": 0, "unverified users": 1}
+    assert sorted(user.email for user in User.objects.all()) == ["ann@example.org", "fresh@example.org"]
+    assert ApiToken.objects.count() == 1
+
+
+def test_superusers_of_the_framework_get_full_accounts() -> None:
+    User.objects.create_superuser("root@example.org", "correct horse battery")
+    assert run("fix-superusers").err == "Fixed 1 superuser(s).\n"
+    assert ports.identity().caller_of(User.objects.get().user_id).is_admin
+    assert run("fix-superusers").err == "There is nothing to fix.\n"

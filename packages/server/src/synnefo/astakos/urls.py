@@ -10,6 +10,9 @@ from synnefo.astakos.api.identity_v2 import unknown, versions
 from synnefo.astakos.ui import views
 
 urlpatterns: list[URLPattern | URLResolver] = [
+    path("", views.index),
+    path("ui", views.index),
+    path("ui/", views.index),
     path("ui/login", views.login, name="astakos-login"),
     path("ui/logout", views.logout, name="astakos-logout"),
     re_path(r"^auth/v1(?:\.0)?/?$", endpoint("plain", GET=tempauth.authenticate)),

@@ -30,6 +30,13 @@ class UserManager(BaseUserManager["User"]):
     def get_by_natural_key(self, username: str | None) -> User:
         return self.get(email=(username or "").strip().lower())
 
+    def create_superuser(self, email: str, password: str | None = None) -> User:
+        """What `createsuperuser` calls. `fix-superusers` makes a full account of it."""
+        user = User(email=email, is_superuser=True)
+        user.set_password(password)
+        user.save()
+        return user
+
 
 class User(AbstractBaseUser, PermissionsMixin):
     """An account. `email` is stored in lower case; `password` is an argon2 hash or unusable."""

@@ -22,6 +22,13 @@ from synnefo.common.settings import conf
 _BACKEND = "django.contrib.auth.backends.ModelBackend"
 
 
+@never_cache
+@require_http_methods(["GET", "HEAD"])
+def index(request: HttpRequest) -> HttpResponse:
+    """To the cloud's pages, or to the sign-in page."""
+    return HttpResponseRedirect(conf.ASTAKOS_LOGIN_SUCCESS_URL if request.user.is_authenticated else _login_page())
+
+
 @sensitive_post_parameters("password")
 @never_cache
 @csrf_protect

@@ -119,6 +119,15 @@ def _narrow(queryset: models.QuerySet[M], term: Term, path: str) -> models.Query
     return queryset.exclude(**condition) if term.operator == "!=" else queryset.filter(**condition)
 
 
+def is_column(queryset: models.QuerySet[Any], path: str) -> bool:
+    """Whether the path leads to a column or an annotation."""
+    try:
+        _field(queryset, Term(path, "=", "", path), path)
+    except InvalidInput:
+        return False
+    return True
+
+
 def _field(queryset: models.QuerySet[Any], term: Term, path: str) -> models.Field[Any, Any]:
     """The concrete column at the end of an ORM path; annotations count as columns."""
     annotation = queryset.query.annotations.get(path)

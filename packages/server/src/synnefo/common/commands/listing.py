@@ -167,17 +167,17 @@ class ListCommand(TableCommand):
         return {**{name: field.path for name, field in self.fields.items() if field.path}, **self.filters}
 
     def filter_names(self) -> Iterable[str]:
-        model = self.get_queryset({}).model if self._has_default_queryset() else None
-        columns = [field.name for field in model._meta.get_fields() if field.concrete] if model else []
-        names = dict.fromkeys([*self._aliases(), *columns])
-        return [name for name in names if not filters_.is_secret(self._aliases().get(name, name), self.secret_filters)]
+        queryset = self._default_queryset()
+        columns = [field.name for field in queryset.model._meta.concrete_fields] if queryset is not None else []
+        names = {**dict(zip(columns, columns, strict=True)), **self._aliases()}
+        return [name for name, path in names.items() if not filters_.is_secret(path, self.secret_filters)
+                and (queryset is None or filters_.is_column(queryset, path))]
 
-    def _has_default_queryset(self) -> bool:
+    def _default_queryset(self) -> models.QuerySet[Any] | None:
         try:
-            self.get_queryset({})
+            return self.get_queryset({})
         except KeyError:  # it looks at its own options
-            return False
-        return True
+            return None
 
     def select(self, options: Mapping[str, Any]) -> Iterable[Any]:
         queryset = self._narrowed(options)
@@ -197,7 +197,7 @@ class ListCommand(TableCommand):
                                       secret=self.secret_filters)
         if options["after"] is not None:
             queryset = filters_.apply(queryset, f"pk>{options['after']}", aliases={})
-        return queryset.order_by(*self._order(options["sort_by"] or ()), "pk")
+        return queryset.order_by(*self._order(queryset, options["sort_by"] or ()), "pk")
 
     def _scoped(self, queryset: models.QuerySet[Any], options: Mapping[str, Any]) -> models.QuerySet[Any]:
         if options.get("user") is not None:
@@ -208,11 +208,11 @@ class ListCommand(TableCommand):
             queryset = queryset.filter(**{self.deleted_field: bool(options["deleted"])})
         return queryset
 
-    def _order(self, keys: Sequence[str]) -> list[str]:
+    def _order(self, queryset: models.QuerySet[Any], keys: Sequence[str]) -> list[str]:
         paths = []
         for key in keys:
             path = self._sort_field(key).path
-            if not path:
+            if not path or not filters_.is_column(queryset, path):
                 raise CommandError(f"The list cannot be sorted by {key.removeprefix('-')!r}.", code=USAGE)
             paths.append(("-" if key.startswith("-") else "") + path)
         return paths

@@ -1,0 +1,60 @@
+"""What time leaves behind, removed in bounded batches. Everything here may be repeated and cut off at any point."""
+
+from __future__ import annotations
+
+import datetime
+
+from django.contrib.sessions.models import Session
+from django.utils import timezone
+
+from synnefo.astakos.models import User
+from synnefo.astakos.services import tokens, users
+from synnefo.common.db import transactional
+from synnefo.common.ids import UserID
+from synnefo.common.settings import conf
+
+BATCH = 1000
+
+
+def clean() -> dict[str, int]:
+    """Remove what has expired; returns how many of each kind."""
+    removed = {"sessions": _sessions(), "tokens": 0, "unverified users": _unverified()}
+    while batch := tokens.purge(batch=BATCH):
+        removed["tokens"] += batch
+    return removed
+
+
+def _sessions() -> int:
+    count = 0
+    while keys := list(Session.objects.filter(expire_date__lt=timezone.now()).values_list("pk", flat=True)[:BATCH]):
+        count += Session.objects.filter(pk__in=keys).delete()[0]
+    return count
+
+
+def _unverified() -> int:
+    days = conf.ASTAKOS_UNVERIFIED_TTL_DAYS
+    if not days:
+        return 0
+    limit = timezone.now() - datetime.timedelta(days=days)
+    count = 0
+    while keys := list(User.objects.filter(email_verified=False, is_superuser=False, date_joined__lt=limit)
+                       .values_list("pk", flat=True)[:BATCH]):
+        count += User.objects.filter(pk__in=keys, email_verified=False).delete()[1].get("astakos.User", 0)
+    return count
+
+
+def complete_superusers() -> int:
+    """Verify and accept superusers that were made outside of our own commands; returns how many."""
+    waiting = User.objects.filter(is_superuser=True, email_verified=False).values_list("uuid", flat=True)
+    return sum(_complete(UserID(uuid)) for uuid in list(waiting))
+
+
+@transactional()
+def _complete(user_id: UserID) -> int:
+    user = users.lock_user(user_id)
+    if user.email_verified:
+        return 0
+    users.verify(user)
+    if not user.moderated:
+        users.accept(user)
+    return 1
