@@ -69,3 +69,9 @@ _declare("VMAPI_RESET_PARAMS", bool, True, "Forget build parameters once the bui
 _declare("POLL_LIMIT", int, 3600, "Oldest changes-since that is answered.", unit="seconds")
 _declare("CYCLADES_API_MAX_LIMIT", int, 1000, "Objects on a page of a list at most.")
 _declare("CYCLADES_SHARED_RESOURCES_ENABLED", bool, False, "Let users share servers, networks and addresses with a project.")
+
+# Consoles.
+_declare("CONSOLE_PROXY_URL", str, "ws://127.0.0.1:8081", "Public address of the console proxy, ws:// or wss://.")
+_declare("CONSOLE_TOKEN_SECONDS", int, 60, "How long a console address may be used for the first time.", unit="seconds")
+_declare("CONSOLE_IDLE_MINUTES", int, 30, "A console without traffic for this long is closed.", unit="minutes")
+_declare("NOVNC_DIR", str, "/usr/share/novnc", "Where noVNC is installed.")

@@ -191,6 +191,8 @@ def stamp(moment: datetime) -> str:
 
 def finish(response: HttpResponseBase, request: HttpRequest, *, modified: datetime | None = None) -> HttpResponseBase:
     """Headers that every answer has."""
+    if not response.streaming and response.headers.get("Content-Type", "").startswith("text/html"):
+        response["Content-Type"] = "text/plain; charset=UTF-8"  # the framework's default, on answers without a body
     response["Vary"] = "X-Auth-Token"
     response["Cache-Control"] = "no-cache, no-store, must-revalidate"
     response["X-Trans-Id"] = getattr(request, "request_id", "")
