@@ -127,7 +127,6 @@ class IPAddress(Described):
     address = models.GenericIPAddressField()
     ip_version = models.PositiveSmallIntegerField()
     floating_ip = models.BooleanField(default=False)
-    release_on_detach = models.BooleanField(default=False)
     deleted = models.BooleanField(default=False)
 
     class Meta:

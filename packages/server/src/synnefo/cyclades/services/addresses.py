@@ -217,11 +217,11 @@ def _pool_holding(candidates: list[AddressPool], address: str) -> AddressPool:
 def _release(row: IPAddress, port: Port, *, reason: str) -> None:
     if port.server_id is not None:
         ip_history.record(row, port.server_id, IPHistory.DISASSOCIATE, reason=reason)
-    if row.floating_ip and not row.release_on_detach:
+    if row.floating_ip:
         row.port = None
         row.store("port")
         return
-    release_address(row, keep_row=row.floating_ip)
+    release_address(row)
 
 
 def _return_to_pool(row: IPAddress) -> None:
