@@ -59,6 +59,10 @@ class Renderer:
         """A JSON value that keeps native types."""
         if isinstance(value, Amount):
             value = value.value if self.unit_style is None else format_amount(value, self.unit_style)
+        if isinstance(value, list):
+            return [self._data(item) for item in value]
+        if isinstance(value, dict):
+            return {key: self._data(item) for key, item in value.items()}
         native = to_native(value)
         return native if self.form != "json-strings" else _stringify(native)
 
