@@ -71,3 +71,14 @@ class ServiceExportCommand(BaseCommand):
         if base_url is not None and not base_url.startswith(("http://", "https://")):
             raise InvalidInput("--base-url is not an http or https URL.")
         self.stdout.write(json.dumps(definitions_of(self.component, base_url), indent=2))
+
+
+class ResourceExportCommand(BaseCommand):
+    """`resource-export-<component>`: what its services count, as JSON for `resource-import` on the identity host."""
+
+    component = ""
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        found = [resource for service in definitions_of(self.component).values()
+                 for resource in service.get("resources", {}).values()]
+        self.stdout.write(json.dumps(found, indent=4))

@@ -9,7 +9,7 @@ import structlog
 from django.core.cache import cache
 from django.db import connection, transaction
 
-from synnefo.astakos.models import Project, ProjectResourceQuota, ProjectState, Resource
+from synnefo.astakos.models import Project, ProjectResourceQuota, ProjectState, Resource, Service
 from synnefo.astakos.services import limits
 from synnefo.common.db import transactional
 from synnefo.common.errors import InvalidInput, NotFound, StateConflict
@@ -17,6 +17,7 @@ from synnefo.common.ports import INFINITE
 from synnefo.common.settings import conf
 
 log = structlog.get_logger(__name__)
+MAX_DEFINITIONS = 1000
 _CACHE_KEY = "astakos.resources.visible"
 
 
@@ -75,6 +76,27 @@ def _add_to_projects(resource: Resource) -> None:
         ProjectResourceQuota(project=project, resource=resource, project_capacity=defaults[project.pk], member_capacity=defaults[project.pk])
         for project in projects], batch_size=200)
     limits.apply(projects, [resource])
+
+
+@transactional()
+def import_resources(raw: object) -> list[str]:
+    """Register a list of definitions, all or nothing; returns a line for each. Their services must be registered.
+
+    Raises `InvalidInput`, `NotFound`, `StateConflict`. Repeatable.
+    """
+    if not isinstance(raw, list) or len(raw) > MAX_DEFINITIONS or not all(isinstance(item, dict) for item in raw):
+        raise InvalidInput(f"Resources come as a JSON list of at most {MAX_DEFINITIONS} objects.")
+    return [_import_resource(item) for item in raw]
+
+
+def _import_resource(definition: dict[str, Any]) -> str:
+    origin = _text(definition, "service_origin")
+    service = Service.objects.select_related("component").filter(name=origin).first()
+    if service is None:
+        raise NotFound(f"Service {origin} does not exist. Register it with: snf-manage service-import")
+    is_known = Resource.objects.filter(name=definition.get("name")).exists()
+    resource = register_resource(definition, service.component.name)
+    return f"Resource {resource.name} " + ("updated." if is_known else "created with unlimited quota.")
 
 
 def get_resource(name: str) -> Resource:
