@@ -11,7 +11,7 @@ from django.urls import resolve
 from django.utils import timezone
 
 from synnefo.astakos.models import ApiToken, Component, Endpoint, Project, Service, User
-from synnefo.astakos.services import components, projects, registry, tokens, users
+from synnefo.astakos.services import catalog, components, projects, registry, tokens, users
 from synnefo.astakos.services.user_changes import Changes, modify_user
 from synnefo.common import ports
 from synnefo.common.errors import (
@@ -249,3 +249,16 @@ def test_pages_call_the_account_api_for_their_session() -> None:
     assert (response.status_code, response.content) == (200, b'{"tokens": []}')
     User.objects.update(is_active=False)
     assert view(request, *args, **kwargs).status_code == 401
+
+
+def test_the_catalogs_of_a_whole_cloud() -> None:
+    registry.register_local_services()
+    shown = {entry["type"]: entry["endpoints"][0]["url"] for entry in catalog.v3_catalog("U", "P")}
+    assert shown == {
+        "account": "http://testserver/astakos/account/v1.0", "identity": "http://testserver/astakos/identity/v3",
+        "object-store": "http://testserver/pithos/swift/v1/AUTH_U", "compute": "http://testserver/cyclades/compute/v2.1",
+        "image": "http://testserver/cyclades/image", "network": "http://testserver/cyclades/network"}
+    older = {entry["type"]: entry["endpoints"][0]["publicURL"] for entry in catalog.v2_catalog()}
+    assert older == {
+        **shown, "identity": "http://testserver/astakos/identity/v2.0", "compute": "http://testserver/cyclades/compute/v2.0",
+        "object-store": "http://testserver/pithos/object-store/v1"}

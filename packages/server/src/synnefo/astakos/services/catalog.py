@@ -33,11 +33,12 @@ def expand(template: str, user_id: str, project_id: str) -> str:
 
 def v2_catalog(*, user_id: str = "", project_id: str = "") -> list[dict[str, Any]]:
     """The catalog of v2.0. Given a user, URL templates are expanded for him; without, the registered URLs are shown."""
-    return [
+    entries = [
         {"name": service.name, "type": service.type, "endpoints_links": [],
          "endpoints": [_v2_endpoint(service, endpoint, user_id, project_id) for endpoint in _endpoints(service, "v2")]}
         for service in _services()
     ]
+    return [entry for entry in entries if entry["endpoints"]]
 
 
 def _v2_endpoint(service: Service, endpoint: Endpoint, user_id: str, project_id: str) -> dict[str, Any]:
