@@ -37,6 +37,7 @@ def main(arguments: list[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     directory = Path(options.state_dir)
     facts = credentials.prepare(directory)
+    (directory / "ganeti" / "queue").mkdir(parents=True, exist_ok=True)  # an event daemon may look before we write
     if options.prepare:
         print(json.dumps({**facts, "port": options.port, "name": options.name}))  # noqa: T201 - the command's answer
         return 0
