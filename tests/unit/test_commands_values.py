@@ -70,8 +70,9 @@ def test_booleans_that_are_none(text: str) -> None:
 
 
 def test_object_ids_come_with_or_without_the_prefix() -> None:
-    assert object_id("server")("12") == 12
-    for bad in ("", "x", "-1", "1.0", "9" * 19, "1 ", "\u0661"):
+    assert object_id("server")("12") == object_id("server")("snf-12") == 12
+    assert object_id("network")("snf-net-3") == object_id("volume")("snf-vol-3") == object_id("port")("snf-nic-3") == 3
+    for bad in ("snf-net-3", "snf-", "snf-x", "other-12", "", "x", "-1", "1.0", "9" * 19, "1 ", "\u0661"):
         with pytest.raises(argparse.ArgumentTypeError, match="Invalid server ID"):
             object_id("server")(bad)
 

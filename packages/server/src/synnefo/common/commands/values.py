@@ -18,6 +18,7 @@ INFINITE = ports.INFINITE
 _POWERS = {"": 0, "bytes": 0, "b": 0, "k": 1, "m": 2, "g": 3, "t": 4, "p": 5}
 _AMOUNT = re.compile(r"^\s*([0-9]{1,19}(?:\.[0-9]{1,9})?)\s*(bytes|b|([kmgtp])(?:i?b)?)?\s*$", re.IGNORECASE)
 _TRUE, _FALSE = {"true", "yes"}, {"false", "no"}
+_NAMES = {"server": "", "network": "net-", "port": "nic-", "volume": "vol-"}  # how Ganeti's names go on after the prefix
 UNIT_STYLES = ("b", "kb", "mb", "gb", "tb", "pb", "auto", "none")
 
 
@@ -69,7 +70,8 @@ def object_id(kind: str) -> Callable[[str], int]:
 
     def parse(text: str) -> int:
         prefix = getattr(conf, "BACKEND_PREFIX_ID", "")
-        bare = re.sub(rf"^{re.escape(prefix)}(?:{kind}-|net-|vol-)?", "", text) if prefix else text
+        name = f"{prefix}{_NAMES.get(kind, kind + '-')}"
+        bare = text.removeprefix(name) if prefix else text
         if not re.fullmatch(r"[0-9]{1,18}", bare):
             raise argparse.ArgumentTypeError(f"Invalid {kind} ID: {text}")
         return int(bare)
