@@ -5,7 +5,7 @@ from typing import Any
 SERVICES: dict[str, dict[str, Any]] = {
     "pithos_object-store": {
         "component": "pithos", "type": "object-store", "prefix": "object-store", "public": True,
-        "endpoints": [{"versionId": "v1", "publicURL": None, "v2": True}],
+        "endpoints": [{"versionId": "v1", "publicURL": None, "v2": True, "OS:urlTemplate": "{publicURL}/$(user_id)s"}],
         "resources": {
             "diskspace": {"name": "pithos.diskspace", "desc": "Pithos account diskspace", "unit": "bytes", "service_type": "object-store",
                           "service_origin": "pithos_object-store"},
