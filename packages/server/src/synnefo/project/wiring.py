@@ -11,6 +11,8 @@ def connect() -> None:
     if "astakos" in conf.SYNNEFO_SERVICES:
         _identity()
         _quota()
+    elif conf.ASTAKOS_AUTH_URL:
+        _remote_astakos()
     if "pithos" in conf.SYNNEFO_SERVICES:
         _object_store()
 
@@ -26,6 +28,18 @@ def _quota() -> None:
 
     for component in ("astakos", "pithos", "cyclades"):
         ports.provide(f"quota:{component}", DirectQuota(component))
+
+
+def _remote_astakos() -> None:
+    from synnefo.common.adapters.astakos_http import RemoteIdentity, RemoteQuota
+    from synnefo.common.adapters.astakos_transport import Transport
+
+    tokens = {"pithos": conf.PITHOS_SERVICE_TOKEN, "cyclades": conf.CYCLADES_SERVICE_TOKEN}
+    services = {component: Transport(conf.ASTAKOS_AUTH_URL, token) for component, token in tokens.items() if component in conf.SYNNEFO_SERVICES}
+    for component, transport in services.items():
+        ports.provide(f"quota:{component}", RemoteQuota(transport))
+    if services:
+        ports.provide("identity", RemoteIdentity(conf.ASTAKOS_AUTH_URL, next(iter(services.values()))))
 
 
 def _object_store() -> None:

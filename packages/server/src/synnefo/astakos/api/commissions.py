@@ -44,9 +44,14 @@ class ResolveRequest(BaseModel):
 
 
 def list_commissions(request: HttpRequest) -> HttpResponse:
-    """GET commissions: serials of the component that wait for a decision, ascending."""
-    component = http.require_component(request)
-    return JsonResponse([info.serial for info in ledger.pending(component.name)], safe=False)
+    """GET commissions: serials of the component that wait for a decision, ascending; with `detail=1` also their names
+    and times.
+    """
+    found = ledger.pending(http.require_component(request).name)
+    if request.GET.get("detail") == "1":
+        return JsonResponse([{"serial": info.serial, "name": info.name, "issue_time": info.issued_at.isoformat()} for info in found],
+                            safe=False)
+    return JsonResponse([info.serial for info in found], safe=False)
 
 
 def issue(request: HttpRequest) -> HttpResponse:

@@ -2,7 +2,7 @@
 
 from django.urls import URLPattern, re_path
 
-from synnefo.astakos.api import commissions, quotas, resources
+from synnefo.astakos.api import callers, commissions, quotas, resources
 from synnefo.astakos.api.http import endpoint
 
 urlpatterns: list[URLPattern] = [
@@ -15,5 +15,6 @@ urlpatterns: list[URLPattern] = [
     re_path(r"^commissions/action/?$", endpoint(POST=commissions.settle_many)),
     re_path(r"^commissions/(?P<serial>[^/]+)/?$", endpoint(GET=commissions.show)),
     re_path(r"^commissions/(?P<serial>[^/]+)/action/?$", endpoint(POST=commissions.settle)),
+    re_path(r"^service/users/(?P<user_id>[0-9A-Fa-f-]{36})/?$", endpoint(GET=callers.show_caller)),
     re_path(r"^myaccount/default_project/?$", endpoint(POST=quotas.set_default_project, PUT=quotas.set_default_project)),
 ]

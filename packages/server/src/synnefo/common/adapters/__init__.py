@@ -1,0 +1,1 @@
+"""Implementations of the common ports for services on other hosts."""
