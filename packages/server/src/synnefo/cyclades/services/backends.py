@@ -17,10 +17,12 @@ from synnefo.cyclades.adapters import cluster_for
 from synnefo.cyclades.models import Backend, BackendNetwork
 from synnefo.cyclades.models.backends import MAX_BACKENDS
 from synnefo.cyclades.ports import Capacity, ClusterInfo
-from synnefo.cyclades.services import network_operations
+from synnefo.cyclades.services import network_jobs, network_operations
 
 log = structlog.get_logger(__name__)
 HYPERVISORS = ("kvm", "xen-pvm", "xen-hvm")
+CONNECTION = {"clustername", "port", "username", "password_encrypted", "rapi_host", "rapi_ca"}
+"""Fields that a changed backend is tried with before they are kept."""
 
 
 def check_access(backend: Backend) -> ClusterInfo:
@@ -28,14 +30,18 @@ def check_access(backend: Backend) -> ClusterInfo:
     info = cluster_for(backend).info()
     if info.name != backend.clustername:
         raise InvalidInput(f"The cluster calls itself {info.name}, not {backend.clustername}. Register it by that name.")
+    # Changes nothing, but is refused to a login without write access.
+    cluster_for(backend).add_cluster_tags(["snf:access-check"], reason="snf:access-check", dry_run=True)
     return info
 
 
 def add_backend(*, clustername: str, username: str, password: str, rapi_host: str = "", port: int = 5080, rapi_ca: str = "",
-                hypervisor: str = "kvm", public: bool = True, check: bool = True) -> Backend:
-    """Record a cluster, drained. Not inside a transaction: it is asked first. Raises `InvalidInput`, `AlreadyExists`, `NoCapacity`."""
-    if hypervisor not in HYPERVISORS:
-        raise InvalidInput(f"Hypervisor is one of {', '.join(HYPERVISORS)}.", field="hypervisor")
+                hypervisor: str = "kvm", public: bool = True, check: bool = True, init: bool = True) -> Backend:
+    """Record a cluster, drained. Not inside a transaction: it is asked first. Raises `InvalidInput`, `AlreadyExists`, `NoCapacity`.
+
+    With `init` the public networks are created in it.
+    """
+    _check_fields(clustername=clustername, username=username, port=port, rapi_host=rapi_host, hypervisor=hypervisor)
     backend = Backend(clustername=clustername, username=username, rapi_host=rapi_host, port=port, rapi_ca=rapi_ca,
                       hypervisor=hypervisor, public=public)
     backend.password = password
@@ -46,8 +52,23 @@ def add_backend(*, clustername: str, username: str, password: str, rapi_host: st
     except IntegrityError as error:
         raise AlreadyExists(f"There is already a backend for {clustername}.") from error
     log.info("backend.added", backend=backend.pk, cluster=clustername)
-    network_operations.create_public_networks_in(backend)
+    if init:
+        network_operations.create_public_networks_in(backend)
     return backend
+
+
+def _check_fields(**fields: Any) -> None:
+    """Raises `InvalidInput` for values that no backend can have."""
+    if fields.get("hypervisor", "kvm") not in HYPERVISORS:
+        raise InvalidInput(f"Hypervisor is one of {', '.join(HYPERVISORS)}.", field="hypervisor")
+    if not 0 < fields.get("port", 1) < 2**16:
+        raise InvalidInput("A port is a number from 1 to 65535.", field="port")
+    for name, longest in (("clustername", 128), ("username", 64), ("rapi_host", 255)):
+        value = fields.get(name)
+        if value is None or (name == "rapi_host" and not value):
+            continue
+        if not 0 < len(value) <= longest or not value.isprintable() or " " in value:
+            raise InvalidInput(f"{name} has 1 to {longest} characters, without spaces.", field=name)
 
 
 @transactional()
@@ -71,23 +92,53 @@ def get_backend(backend_id: int | str) -> Backend:
 
 
 def modify_backend(backend: Backend, *, password: str | None = None, **changes: Any) -> Backend:
-    """Change fields; new ways to connect are tried first. Raises as `check_access`."""
+    """Change fields; new ways to connect are tried first. Raises as `check_access`, `InvalidInput`, `AlreadyExists`."""
+    _check_fields(**changes)
     for key, value in changes.items():
         setattr(backend, key, value)
     if password is not None:
         backend.password = password
-    if (password is not None or {"clustername", "port", "username", "rapi_host", "rapi_ca"} & set(changes)) and not backend.offline:
+        changes["password_encrypted"] = backend.password_encrypted
+    if CONNECTION & set(changes) and not backend.offline:
         check_access(backend)
-    backend.save()
+    try:
+        backend.save(update_fields=sorted(changes))
+    except IntegrityError as error:
+        raise AlreadyExists(f"There is already a backend for {backend.clustername}.") from error
     log.info("backend.modified", backend=backend.pk, fields=sorted(changes))
     return backend
 
 
-@transactional()
-def remove_backend(backend_id: int) -> None:
-    """Forget a cluster that has no servers of ours. Raises `StateConflict`."""
-    backend = Backend.objects.select_for_update().get(pk=backend_id)
+def remove_backend(backend_id: int, *, ignore_unreachable: bool = False) -> list[str]:
+    """Forget a cluster that has no servers of ours. Not inside a transaction: our networks are removed from the cluster first.
+
+    Returns what was left in the cluster. Raises `NotFound`, `StateConflict`, and, unless told otherwise, what the cluster raises.
+    """
+    backend = get_backend(backend_id)
     if backend.servers.filter(deleted=False).exists():
+        raise StateConflict(f"Backend {backend_id} still has servers.")
+    left = _remove_networks(backend, ignore_unreachable=ignore_unreachable)
+    _forget(backend_id)
+    log.info("backend.removed", backend=backend_id, cluster=backend.clustername, left=left)
+    return left
+
+
+def _remove_networks(backend: Backend, *, ignore_unreachable: bool) -> list[str]:
+    left = []
+    for row in BackendNetwork.objects.filter(backend=backend).exclude(state=BackendNetwork.DELETED).order_by("network_id"):
+        try:
+            network_jobs.disconnect_and_remove(cluster_for(backend), row.network_id, reason=f"snf:backend-remove-{backend.pk}", is_repeated=False)
+        except DomainError as error:
+            if not ignore_unreachable:
+                raise
+            left.append(f"Network {row.network_id} was left in {backend.clustername}: {error.public}")
+    return left
+
+
+@transactional()
+def _forget(backend_id: int) -> None:
+    backend = Backend.objects.select_for_update().get(pk=backend_id)
+    if backend.servers.filter(deleted=False).exists():  # again, now that no new one can come
         raise StateConflict(f"Backend {backend_id} still has servers.")
     backend.servers.update(backend=None)
     BackendNetwork.objects.filter(backend=backend).delete()
