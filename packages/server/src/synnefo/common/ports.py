@@ -176,6 +176,9 @@ class ObjectStore(Protocol):
     def set_readers(self, caller: Caller, account: str, container: str, name: str, readers: Sequence[str]) -> None:
         """Replace the read permission ("*" is everybody). Owner only."""
 
+    def read(self, mapfile: str, size_bytes: int) -> Iterator[bytes]:
+        """The content of a map, a block at a time."""
+
     def read_block_hashes(self, mapfile: str, size_bytes: int) -> Sequence[str]:
         """Hex block hashes of a map."""
 

@@ -66,7 +66,6 @@ _declare("VMAPI_TTL_SECONDS", int, 3600, "How long build parameters are kept for
 _declare("VMAPI_RESET_PARAMS", bool, True, "Forget build parameters once the build has ended.")
 
 # All APIs of cyclades.
-_declare("POLL_LIMIT", int, 3600, "Oldest changes-since that is answered.", unit="seconds")
 _declare("CYCLADES_API_MAX_LIMIT", int, 1000, "Objects on a page of a list at most.")
 _declare("CYCLADES_SHARED_RESOURCES_ENABLED", bool, False, "Let users share servers, networks and addresses with a project.")
 
@@ -75,3 +74,7 @@ _declare("CONSOLE_PROXY_URL", str, "ws://127.0.0.1:8081", "Public address of the
 _declare("CONSOLE_TOKEN_SECONDS", int, 60, "How long a console address may be used for the first time.", unit="seconds")
 _declare("CONSOLE_IDLE_MINUTES", int, 30, "A console without traffic for this long is closed.", unit="minutes")
 _declare("NOVNC_DIR", str, "/usr/share/novnc", "Where noVNC is installed.")
+
+# Users' keys and the APIs.
+_declare("USERDATA_MAX_SSH_KEYS_PER_USER", int, 10, "SSH keys a user may keep.")
+_declare("USERDATA_SSH_KEY_MAX_CONTENT_LENGTH", int, 30000, "Longest public key.")

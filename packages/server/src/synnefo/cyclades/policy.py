@@ -9,6 +9,11 @@ from synnefo.common.ports import Caller
 from synnefo.common.settings import conf
 from synnefo.cyclades.models import OperState, Server
 
+
+class WrongState(InvalidInput):
+    """The server's state, or what is being done to it, forbids the action."""
+
+
 HOT = {OperState.STARTED, OperState.STOPPED}
 STATES: dict[str, set[OperState]] = {
     "START": {OperState.STOPPED},
@@ -49,7 +54,7 @@ def access_server(caller: Caller, server_id: int, *, lock: bool = False) -> Serv
 def require_changeable(server: Server) -> None:
     """Raises `InvalidInput` for a deleted server, `Forbidden` for a suspended one."""
     if server.deleted:
-        raise InvalidInput(f"Server {server.pk} has been deleted.")
+        raise WrongState(f"Server {server.pk} has been deleted.")
     if server.suspended:
         raise Forbidden("Administratively Suspended VM")
 
@@ -61,12 +66,12 @@ def require_possible(server: Server, action: str) -> None:
         if server.task == "BUILD" or server.operstate == OperState.BUILD:
             raise Busy(f"Server {server.pk} is being built. Wait until it is ready.")
         if server.task:
-            raise InvalidInput(f"Cannot {action} server {server.pk} while {server.task} is in progress.")
+            raise WrongState(f"Cannot {action} server {server.pk} while {server.task} is in progress.")
     allowed = STATES[action]
     if action in NEEDS_HOTPLUG and not conf.GANETI_USE_HOTPLUG:
         allowed = allowed - {OperState.STARTED}
     if server.operstate not in allowed:
-        raise InvalidInput(f"A server in state {server.operstate} cannot be {WORDS[action]}.")
+        raise WrongState(f"A server in state {server.operstate} cannot be {WORDS[action]}.")
 
 
 def refusal_of(server: Server, action: str) -> str:

@@ -312,6 +312,9 @@ class GanetiCluster(Protocol):
 
     def capacity(self) -> Capacity: ...
 
+    def node_address(self, name: str) -> str:
+        """The primary address of a node, where consoles of its instances listen. Raises `GanetiNotFound`."""
+
     def list_groups(self) -> list[str]: ...
 
     def list_os(self) -> list[str]: ...

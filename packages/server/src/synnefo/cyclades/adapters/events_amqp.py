@@ -67,17 +67,20 @@ class AmqpBus:
     def _serve(self, connection: Connection, handlers: Mapping[str, type_handle], should_stop: Callable[[], bool]) -> None:
         channel = connection.channel()
         declare(channel)
-        specs = [spec for spec in [*topology.queues(), topology.debug_queue()] if spec.name in handlers]
-        if any(spec == topology.debug_queue() for spec in specs):
-            _queue(topology.debug_queue(), channel, _exchange()).declare()
         last = [time.monotonic()]
 
-        def received(message: Message) -> None:
-            last[0] = time.monotonic()
-            self._settle(connection, message, handlers, should_stop)
+        def listener(spec: QueueSpec) -> Consumer:
+            def received(message: Message) -> None:
+                last[0] = time.monotonic()
+                self._settle(connection, spec.name, message, handlers[spec.name], should_stop)
+
+            return Consumer(channel, [_queue(spec, channel, _exchange())], on_message=received)
 
         channel.basic_qos(0, conf.DISPATCHER_PREFETCH, False)
-        with Consumer(channel, [_queue(spec, channel, _exchange()) for spec in specs], on_message=received):
+        with contextlib.ExitStack() as listening:
+            for spec in [*topology.queues(), topology.debug_queue()]:
+                if spec.name in handlers:
+                    listening.enter_context(listener(spec))
             while not should_stop():
                 connection.heartbeat_check()
                 with contextlib.suppress(socket.timeout):
@@ -87,16 +90,14 @@ class AmqpBus:
                     return
 
     def _settle(
-        self, connection: Connection, message: Message, handlers: Mapping[str, type_handle],
-        should_stop: Callable[[], bool],
+        self, connection: Connection, queue: str, message: Message, handle: type_handle, should_stop: Callable[[], bool],
     ) -> None:
-        queue = _consumed_from(message, handlers)
         body = _bytes(message)
 
         def wait(seconds: float) -> bool:
             return _wait(seconds, should_stop, connection.heartbeat_check)
 
-        verdict = deliver(queue, body, handlers[queue], wait)
+        verdict = deliver(queue, body, handle, wait)
         if verdict.outcome is Outcome.STOPPED:
             message.requeue()
             return
@@ -258,6 +259,9 @@ def _dead_exchange() -> Exchange:
 
 
 def _queue(spec: QueueSpec, channel: Any, exchange: Exchange) -> Queue:
+    if spec == topology.debug_queue():
+        # It hears everything, so that it must not outlive its listener and collect for ever.
+        return Queue(spec.name, exchange, routing_key=spec.routing_key, durable=False, auto_delete=True)(channel)
     arguments: dict[str, Any] = {"x-queue-type": "quorum"}
     if not spec.name.endswith(topology.DEAD_SUFFIX):
         arguments |= {"x-dead-letter-exchange": topology.dead_exchange(), "x-delivery-limit": DELIVERY_LIMIT}
@@ -275,11 +279,6 @@ def _explain(error: BaseException) -> None:
                   hint="A queue exists with other arguments: stop all dispatchers, empty it, snf-dispatcher --purge-queues.")
     else:
         log.warning("events.broker.lost", error=repr(error))
-
-
-def _consumed_from(message: Message, handlers: Mapping[str, type_handle]) -> str:
-    spec = topology.queue_of(message.delivery_info["routing_key"])
-    return spec.name if spec and spec.name in handlers else topology.debug_queue().name
 
 
 def _bytes(message: Message) -> bytes:

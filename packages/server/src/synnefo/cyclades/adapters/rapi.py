@@ -63,6 +63,9 @@ class RapiCluster:
     def capacity(self) -> Capacity:
         return reading.capacity(self._transport.read("/2/nodes", query={"bulk": "1"}))
 
+    def node_address(self, name: str) -> str:
+        return str(self._transport.read(f"/2/nodes/{name}").get("pip") or name)
+
     def list_groups(self) -> list[str]:
         return [group["name"] for group in self._transport.read("/2/groups")]
 

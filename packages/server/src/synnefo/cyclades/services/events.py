@@ -130,6 +130,7 @@ def apply(server_id: int, event: Event, *, is_gone: bool = False) -> list[Operat
         return []
     if _is_old(server, event):
         EVENTS.labels("ganeti-op-status", "old").inc()
+        _end_late_task(server, event)
         return []
     if event.is_final and operations.is_being_submitted(server):
         # The job ended before the request that submitted it could record its number.
@@ -149,28 +150,52 @@ def apply(server_id: int, event: Event, *, is_gone: bool = False) -> list[Operat
 
 
 def _is_old(server: Server, event: Event) -> bool:
-    """Applied already, or older than what was. Errors do not move the clock, so finished jobs are remembered by number."""
+    """Applied already, or older than what was. Errors do not move the clock, so finished jobs are remembered by number.
+
+    The end of the job that the server waits for is never old, whatever the clocks say; nor is a removal, for nothing comes after it.
+    """
     if event.job_id and event.job_id in server.final_jobs:
         return True
+    if event.is_final and (event.job_id == server.task_job_id or (event.opcode == "OP_INSTANCE_REMOVE" and event.succeeded)):
+        return False
     return event.at <= server.backendtime
+
+
+def _end_late_task(server: Server, event: Event) -> None:
+    """The job's end was applied before anybody could record that the task waits for it. What it changed was charged then, by force."""
+    if event.is_final and event.job_id and event.job_id == server.task_job_id and event.job_id in server.final_jobs:
+        commissions.decide(server.serial, accept=False)
+        _clear_task(server)
+        server.save(update_fields=["task", "task_job_id", "serial", "updated_at"])
+
+
+def _clear_task(server: Server) -> None:
+    server.task, server.task_job_id, server.serial = "", None, None
 
 
 def _apply_final(server: Server, event: Event, *, succeeded: bool) -> list[Operation | None]:
     pending: list[Operation | None] = []
     is_expected = event.job_id == server.task_job_id and server.task_job_id is not None
+    is_paid = is_expected and server.serial is not None
+    is_used = succeeded
     if event.opcode == "OP_INSTANCE_REMOVE":
         if succeeded:
             pending.append(_on_removed(server, event))
     elif event.opcode == "OP_INSTANCE_CREATE":
         pending.append(_on_created(server, event, succeeded))
     elif succeeded:
-        pending.append(_charge(server, event, is_expected=is_expected))
+        changes = _changes(server, event)
+        # When somebody else's job has already brought the change about, it was charged then: ours is given back.
+        is_used = bool(changes)
+        if not is_paid:
+            pending.append(charges.adjustment(server.user_id, changes, f"resource: server {server.pk}, ganeti_job: {event.job_id}"))
         server.operstate = OPERSTATES.get(event.opcode, server.operstate)
         if event.opcode == "OP_INSTANCE_SET_PARAMS":
-            _on_parameters(server, event)
-    if is_expected and not server.deleted:
-        commissions.decide(server.serial, accept=succeeded)
-        server.task, server.task_job_id, server.serial = "", None, None
+            server.flavor = _new_flavor(server, event) or server.flavor
+    # A build that is tried again has a new task by now.
+    if is_expected and not server.deleted and server.task_job_id == event.job_id:
+        commissions.decide(server.serial, accept=is_used)
+        _clear_task(server)
         if not succeeded:
             _note_failure(server, event)
     if succeeded or event.opcode == "OP_INSTANCE_CREATE":
@@ -182,12 +207,13 @@ def _apply_final(server: Server, event: Event, *, succeeded: bool) -> list[Opera
     return pending
 
 
-def _charge(server: Server, event: Event, *, is_expected: bool) -> Operation | None:
-    """The ledger follows the state: by the commission that the request issued, else by a forced one."""
+def _changes(server: Server, event: Event) -> charges.type_charges:
+    """What the event changes in what the server counts for. The ledger follows by the request's commission, else by a forced one."""
+    if event.opcode == "OP_INSTANCE_SET_PARAMS":
+        flavor = _new_flavor(server, event)
+        return {} if flavor is None else charges.of_resize(server, flavor)
     action = ACTIONS.get(event.opcode)
-    if action is None or (is_expected and server.serial is not None):
-        return None
-    return charges.adjustment(server.user_id, charges.of_action(server, action), f"resource: server {server.pk}, ganeti_job: {event.job_id}")
+    return {} if action is None else charges.of_action(server, action)
 
 
 def _on_created(server: Server, event: Event, succeeded: bool) -> Operation | None:
@@ -225,25 +251,24 @@ def _on_removed(server: Server, event: Event) -> Operation | None:
     ports.release_ports(server)
     server.volumes.filter(deleted=False).update(status=VolumeStatus.DELETED, deleted=True, server=None)
     server.operstate, server.deleted, server.rescue = OperState.DESTROYED, True, False
-    server.task, server.task_job_id, server.serial = "", None, None
+    _clear_task(server)
     server.terminated_at = event.at
     build_parameters.forget(server.pk)
     log.info("server.removed", server=server.pk, job=event.job_id)
     return release
 
 
-def _on_parameters(server: Server, event: Event) -> None:
-    """CPUs and memory were changed: the flavor that has them now, deleted ones as the last choice."""
+def _new_flavor(server: Server, event: Event) -> Flavor | None:
+    """The flavor with the CPUs and memory that a job set, deleted ones as the last choice. None when they are as before."""
     beparams = event.fields.get("beparams") or {}
     cpu, ram = beparams.get("vcpus") or server.flavor.cpu, beparams.get("maxmem") or server.flavor.ram
     if (cpu, ram) == (server.flavor.cpu, server.flavor.ram):
-        return
-    found = Flavor.objects.filter(cpu=cpu, ram=ram, disk=server.flavor.disk, volume_type=server.flavor.volume_type_id).order_by(
+        return None
+    found: Flavor | None = Flavor.objects.filter(cpu=cpu, ram=ram, disk=server.flavor.disk, volume_type=server.flavor.volume_type_id).order_by(
         "deleted", "pk").select_related("volume_type").first()
     if found is None:
         log.warning("server.flavor.unknown", server=server.pk, cpu=cpu, ram=ram)
-        return
-    server.flavor = found
+    return found
 
 
 def _note_failure(server: Server, event: Event) -> None:

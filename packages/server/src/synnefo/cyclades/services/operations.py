@@ -154,12 +154,19 @@ def _record_jobs(operation: Operation, jobs: list[int]) -> None:
     row.save()
     operation.state, operation.jobs = row.state, row.jobs
     if server is not None and row.task and server.task == row.task and server.task_job_id is None:
-        server.task_job_id = jobs[-1] if jobs else None
-        if not jobs:
-            server.task = ""
-        server.save(update_fields=["task", "task_job_id", "updated_at"])
+        _note_task(server, jobs)
     OPERATIONS.labels(row.kind, "submitted" if jobs else "done").inc()
     log.info("operation.submitted", operation=str(row.uuid), kind=row.kind, server=row.server_id, jobs=jobs)
+
+
+def _note_task(server: Server, jobs: list[int]) -> None:
+    """The server waits for the last job; without any there is nothing to wait for."""
+    if jobs:
+        server.task_job_id = server.backendjobid = jobs[-1]
+        server.backendjobstatus = "queued"
+    else:
+        server.task = ""
+    server.save(update_fields=["task", "task_job_id", "backendjobid", "backendjobstatus", "updated_at"])
 
 
 def _postpone(operation: Operation, error: Exception, pause: datetime.timedelta, outcome: str) -> None:

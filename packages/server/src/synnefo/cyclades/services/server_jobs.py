@@ -7,13 +7,22 @@ from typing import Any
 
 import structlog
 
-from synnefo.common.errors import DomainError
+from synnefo.common.errors import DependencyUnavailable, DomainError
 from synnefo.common.ids import ProjectID, UserID
 from synnefo.common.ports import quota
 from synnefo.common.settings import conf
 from synnefo.cyclades import ganeti_names
 from synnefo.cyclades.adapters import cluster_for
-from synnefo.cyclades.models import Backend, Operation, OperState, Server, ServerDiagnostic, Volume, VolumeStatus
+from synnefo.cyclades.models import (
+    Backend,
+    Operation,
+    OperationState,
+    OperState,
+    Server,
+    ServerDiagnostic,
+    Volume,
+    VolumeStatus,
+)
 from synnefo.cyclades.ports import DiskSpec, GanetiCluster, GanetiNotFound, InstanceChanges, InstanceSpec, NICSpec
 from synnefo.cyclades.services import build_parameters, commissions, network_operations, operations, ports
 
@@ -80,13 +89,10 @@ def _on_build_refused(operation: Operation, error: DomainError) -> None:
 def _create(operation: Operation, cluster: GanetiCluster) -> list[int]:
     assert operation.server_id is not None
     server = Server.objects.select_related("flavor__volume_type", "backend").get(pk=operation.server_id)
-    if server.deleted or server.operstate != OperState.BUILD:
+    if server.deleted or server.operstate != OperState.BUILD or server.task == "DESTROY":
         return []
     depends = network_operations.network_dependencies(server.pk)
-    job = int(cluster.create_instance(instance_spec(server, operation), reason=operation.reason, depends=depends))
-    Server.objects.filter(pk=server.pk, operstate=OperState.BUILD, backendjobid=None).update(
-        backendjobid=job, backendopcode="OP_INSTANCE_CREATE", backendjobstatus="queued")
-    return [job]
+    return [int(cluster.create_instance(instance_spec(server, operation), reason=operation.reason, depends=depends))]
 
 
 def _on_action_refused(operation: Operation, error: DomainError) -> None:
@@ -133,7 +139,11 @@ def _resize(operation: Operation, cluster: GanetiCluster) -> list[int]:
 def _delete(operation: Operation, cluster: GanetiCluster) -> list[int]:
     """After the build's job, whatever its end: an instance that is being created cannot be removed yet."""
     build = Operation.objects.filter(server=operation.server_id, kind="server.create").order_by("-created_at").first()
-    depends = list(build.jobs[-1:]) if build is not None and build.state == "submitted" else []
+    if build is not None and build.state == OperationState.PENDING and build.attempts:
+        # Its job may be in the queue, unknown to us: removing first would leave the instance behind. A build that nobody
+        # has claimed yet will see that the server is to go.
+        raise DependencyUnavailable("The build is just being submitted.")
+    depends = list(build.jobs[-1:]) if build is not None and build.state == OperationState.SUBMITTED else []
     return [int(cluster.remove_instance(_name(operation), reason=operation.reason, depends=depends, timeout_s=0))]
 
 
