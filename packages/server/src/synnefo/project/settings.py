@@ -74,7 +74,8 @@ INSTALLED_APPS = [
     "synnefo.web",
     "synnefo.project.apps.ProjectConfig",
 ]
-AUTH_USER_MODEL = "astakos.User"
+# A host without astakos has no users of its own; Django's sessions still want a table for them.
+AUTH_USER_MODEL = "astakos.User" if "astakos" in conf.SYNNEFO_SERVICES else "auth.User"
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.Argon2PasswordHasher"]
 MIDDLEWARE = [
     "synnefo.common.middleware.RequestContext",
