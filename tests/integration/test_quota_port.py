@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import json
+import os
+import subprocess
+import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 
+import synnefo
 from synnefo.astakos.adapters.identity import LocalIdentity
 from synnefo.astakos.adapters.quota import DirectQuota
 from synnefo.astakos.models import User
@@ -303,3 +309,33 @@ def test_large_answers_come_in_pages(away: Away, monkeypatch: pytest.MonkeyPatch
     uuids = {user(f"user{number}@example.org")[0] for number in range(5)}
     assert set(away.quota.usages()) == uuids
     assert away.line.calls.count("service_quotas") == 3
+
+
+OTHER_HOST = """
+import json, sys
+import django
+django.setup()
+from django.core.management import call_command
+from django.test import Client
+from synnefo.common import ports
+call_command("migrate", verbosity=0)
+token, uuid = sys.argv[1:]
+answers = [Client().get("/cyclades/network/v2.0/networks", headers={"X-Auth-Token": item}).status_code for item in (token, "x" * 40)]
+serial = ports.quota("cyclades").issue(uuid, {(uuid, "cyclades.vm"): 2}, request_id="1")
+result = ports.quota("cyclades").resolve(accept=[serial])
+print(json.dumps({"answers": answers, "accepted": list(result.accepted) == [serial], "mail": ports.identity().emails_of([uuid])[uuid]}))
+"""
+
+
+def test_a_service_with_a_database_of_its_own(away: Away, tmp_path: Path) -> None:
+    """Cyclades alone in another process: it has neither users nor holdings, and works by HTTP."""
+    resource(VM)
+    uuid, token = user("ann@example.org")
+    environment = {**os.environ, "SYNNEFO_SYNNEFO_SERVICES": '["cyclades"]', "SYNNEFO_DATABASE_URL": f"sqlite:///{tmp_path}/cyclades.sqlite3",
+                   "SYNNEFO_ASTAKOS_AUTH_URL": away.auth_url, "SYNNEFO_CYCLADES_SERVICE_TOKEN": away.token,
+                   "PYTHONPATH": str(Path(synnefo.__file__).parent.parent)}
+    done = subprocess.run([sys.executable, "-c", OTHER_HOST, token, uuid], env=environment, capture_output=True, text=True, timeout=120,
+                          check=False)
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout.splitlines()[-1]) == {"answers": [200, 401], "accepted": True, "mail": "ann@example.org"}
+    assert _usage(uuid) == (2, 2)

@@ -120,7 +120,7 @@ class Transport:
                  time_left_s: float) -> httpx.Response | _Failure:
         timeout = httpx.Timeout(max(1.0, min(ATTEMPT_S, time_left_s)), connect=CONNECT_S)
         try:
-            response = self._http().request(method, url, params=query, timeout=timeout, **({} if body is None else {"json": body}))
+            response = self._http().request(method, url, params=query, timeout=timeout, json=body)
         except _NEVER_SENT as error:
             return _Failure(may_have_arrived=False, reason=repr(error))
         except httpx.HTTPError as error:
