@@ -182,7 +182,9 @@ def test_listings_fold_page_and_filter(account: Account) -> None:
     assert account("GET", "/box?path=b").content == b"b/1\nb/2\n"
     assert [row.get("name") or row["subdir"] for row in account("GET", "/box?format=json&delimiter=/").json()] == ["a", "b/", "d"]
     assert account("GET", "/box?prefix=zzz").status_code == 204
-    assert account("GET", "/box?limit=x").status_code == 400
+    for limit in ("x", "0", "-1", "9" * 40):
+        assert account("GET", f"/box?limit={limit}").content == b"a\nb/1\nb/2\nb/c/3\nd\n"
+    assert account("GET", "/box?marker=%00").status_code == 400
 
 
 def test_append_and_overwrite(account: Account) -> None:

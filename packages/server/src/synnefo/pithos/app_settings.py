@@ -20,7 +20,7 @@ _declare("PITHOS_BACKEND_FREE_VERSIONING", bool, True, "Old versions do not coun
 _declare("PITHOS_BACKEND_CONTAINER_QUOTA", int, 0, "Most that a new container holds; 0 is no limit.", unit="bytes")
 _declare("PITHOS_MAX_UPLOAD_SIZE", int, 5 * 2**30, "Largest body of one upload.", unit="bytes")
 _declare("PITHOS_MAX_HASHMAP_BODY", int, 64 * 2**20, "Largest list of block hashes.", unit="bytes")
-_declare("PITHOS_MD5_SYNC_MAX", int, 64 * 2**20, "Objects made from hashes get their MD5 at once up to this size.", unit="bytes")
+_declare("PITHOS_MD5_SYNC_MAX", int, 256 * 2**20, "Objects made from hashes get their MD5 at once up to this size.", unit="bytes")
 _declare("PITHOS_LISTING_LIMIT", int, 10000, "Entries of a listing at most.")
 _declare("PITHOS_DEDUP_SCOPE", str, "account", "Whose blocks count as present for an upload by hashes: account or global.")
 _declare("PITHOS_BLOCK_LEASE_SECONDS", int, 86400, "How long an uploaded block counts as present before an object uses it.", unit="seconds")

@@ -61,6 +61,9 @@ class DirectObjectStore:
         kept = objects.permissions_of(item).get(Permission.WRITE, [])
         objects.set_permissions(caller, account, container, name, {Permission.READ: readers, Permission.WRITE: kept})
 
+    def read(self, mapfile: str, size_bytes: int) -> Iterator[bytes]:
+        return blocks.read_range(self.read_block_hashes(mapfile, size_bytes), size_bytes, 0, size_bytes)
+
     def read_block_hashes(self, mapfile: str, size_bytes: int) -> Sequence[str]:
         return blocks.store().get_map(mapfile) if mapfile else []
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import calendar
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate
 from typing import Any, cast
@@ -14,13 +14,22 @@ from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.http.response import HttpResponseBase
 from django.utils.http import http_date
 
-from synnefo.common.errors import InvalidInput, LengthRequired, PreconditionFailed, RequestTooLarge
+from synnefo.common.errors import (
+    InvalidInput,
+    LengthRequired,
+    NotFound,
+    NotSupported,
+    PreconditionFailed,
+    RequestTooLarge,
+)
 from synnefo.common.ids import ProjectID
 from synnefo.common.settings import conf
 from synnefo.pithos.models import StoredObject, Version
 from synnefo.pithos.services.containers import Policy
 
-MAX_META_VALUE = 4096
+MAX_META_NAME = 128
+MAX_META_VALUE = 256
+MAX_META_HEADERS = 90
 
 
 class NotModified(Exception):
@@ -56,9 +65,12 @@ def _decode(value: str) -> str:
     if not value.isascii():
         raise InvalidInput("Header values that are not ASCII must be percent-encoded.")
     try:
-        return unquote_to_bytes(value).decode("utf-8")
+        decoded = unquote_to_bytes(value).decode("utf-8")
     except UnicodeDecodeError:
         raise InvalidInput("A header value is not valid UTF-8.") from None
+    if "\0" in decoded:
+        raise InvalidInput("A header value holds a NUL character.")
+    return decoded
 
 
 def encoded(value: str) -> str:
@@ -72,10 +84,47 @@ def meta_headers(request: HttpRequest, prefix: str) -> dict[str, str]:
         if name.lower().startswith(prefix.lower()):
             key = "-".join(part.capitalize() for part in _decode(name[len(prefix):]).replace("_", "-").split("-"))
             text = _decode(value)
-            if not 0 < len(key) <= 128 or len(text) > MAX_META_VALUE:
-                raise InvalidInput("A metadata name has 1 to 128, a value at most 4096 characters.")
+            if not key or len(prefix) + len(key) > MAX_META_NAME or len(text) > MAX_META_VALUE:
+                raise InvalidInput(f"A metadata header's name has at most {MAX_META_NAME} characters, its value {MAX_META_VALUE}.")
             found[key] = "" if text == "~" else text
+    if len(found) > MAX_META_HEADERS:
+        raise InvalidInput(f"At most {MAX_META_HEADERS} metadata headers in one request.")
     return found
+
+
+def meta_answer(prefix: str, meta: Mapping[str, str]) -> dict[str, str]:
+    """Metadata as headers of an answer."""
+    return {prefix + quote(key, safe="!#$&'*+-.^_`|~"): encoded(value) for key, value in meta.items()}
+
+
+def query_text(request: HttpRequest, name: str) -> str:
+    """A text in the query, empty when absent. Raises `InvalidInput`."""
+    value = request.GET.get(name, "")
+    if "\0" in value:
+        raise InvalidInput(f"{name} holds a NUL character.")
+    return value
+
+
+def version_number(text: str) -> int:
+    """The number of a version. Raises `NotFound`: other texts name none."""
+    if not (text.isascii() and text.isdigit()) or len(text) > 18:
+        raise NotFound("Version does not exist.")
+    return int(text)
+
+
+def content_type(request: HttpRequest) -> str:
+    """The content type as the client wrote it, empty when absent. Raises `InvalidInput`."""
+    value = str(request.headers.get("Content-Type", ""))
+    if not value.isascii() or not value.isprintable() or len(value) > 256:
+        raise InvalidInput("The content type is not sensible.")
+    return value
+
+
+def refuse_query(request: HttpRequest, *names: str) -> None:
+    """Raises `NotSupported` for a parameter that would change what the call does, and that this cloud does not know."""
+    for name in names:
+        if name in request.GET:
+            raise NotSupported(f"The parameter {name} is not supported here.")
 
 
 def policy_headers(request: HttpRequest) -> Policy:
@@ -125,6 +174,21 @@ class Body:
                 raise RequestTooLarge(f"At most {limit} bytes in this request.")
             pieces.append(piece)
         return b"".join(pieces)
+
+
+class Counted:
+    """A stream that counts, and ends with `RequestTooLarge` beyond the limit."""
+
+    def __init__(self, stream: Body, *, limit: int) -> None:
+        self.count = 0
+        self._stream, self._limit = stream, limit
+
+    def read(self, size: int, /) -> bytes:
+        data = self._stream.read(size)
+        self.count += len(data)
+        if self.count > self._limit:
+            raise RequestTooLarge(f"At most {self._limit} bytes in one request.")
+        return data
 
 
 # Conditions -------------------------------------------------------------------------------------------------------
@@ -195,7 +259,7 @@ def finish(response: HttpResponseBase, request: HttpRequest, *, modified: dateti
         response["Content-Type"] = "text/plain; charset=UTF-8"  # the framework's default, on answers without a body
     response["Vary"] = "X-Auth-Token"
     response["Cache-Control"] = "no-cache, no-store, must-revalidate"
-    response["X-Trans-Id"] = getattr(request, "request_id", "")
+    response["X-Trans-Id"] = response["X-Openstack-Request-Id"] = getattr(request, "request_id", "")
     response["X-Timestamp"] = f"{(modified.timestamp() if modified else time.time()):.5f}"
     response["Accept-Ranges"] = "bytes"
     if modified is not None:
@@ -221,22 +285,14 @@ def listing(request: HttpRequest, names: Iterable[str], rows: Iterable[Mapping[s
     return HttpResponse(text, status=200 if text else 204, content_type="text/plain; charset=UTF-8")
 
 
-def number(request: HttpRequest, name: str, *, default: int, most: int) -> int:
-    """A count in the query. Raises `InvalidInput`."""
-    text = request.GET.get(name)
-    if text is None or text == "":
-        return default
-    if not (text.isascii() and text.isdigit()) or len(text) > 12:
-        raise InvalidInput(f"{name} is a number.")
-    return min(int(text), most)
+def with_headers(response: HttpResponseBase, headers: Mapping[str, str]) -> HttpResponseBase:
+    for name, value in headers.items():
+        response[name] = value
+    return response
 
 
 def page_limit(request: HttpRequest) -> int:
-    most = int(conf.PITHOS_LISTING_LIMIT)
-    return number(request, "limit", default=most, most=most) or most
-
-
-def drained(pieces: Iterator[bytes], first: bytes) -> Iterator[bytes]:
-    """The first piece, already fetched to be sure that there is one, then the rest."""
-    yield first
-    yield from pieces
+    """Entries of a page; what is no positive number means the most."""
+    most, text = int(conf.PITHOS_LISTING_LIMIT), request.GET.get("limit", "")
+    asked = int(text) if text.isascii() and text.isdigit() and len(text) < 13 else most
+    return min(asked, most) or most

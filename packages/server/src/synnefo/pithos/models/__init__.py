@@ -1,6 +1,7 @@
 """Tables of pithos."""
 
 from synnefo.pithos.models.objects import (
+    Account,
     Attribute,
     BlockLease,
     BlockUse,
@@ -11,4 +12,4 @@ from synnefo.pithos.models.objects import (
     Version,
 )
 
-__all__ = ["Attribute", "BlockLease", "BlockUse", "Container", "PendingSerial", "Permission", "StoredObject", "Version"]
+__all__ = ["Account", "Attribute", "BlockLease", "BlockUse", "Container", "PendingSerial", "Permission", "StoredObject", "Version"]

@@ -8,20 +8,41 @@ from typing import ClassVar
 from django.db import models
 from django.utils import timezone
 
+from synnefo.pithos.models.fields import NameField
 
-def _new_uuid() -> str:
+
+def new_uuid() -> str:
     return str(uuid.uuid4())
 
 
-class Container(models.Model):
-    """A top folder of an account. Its project pays for what is in it."""
+class Account(models.Model):
+    """What a user said about the account itself. Accounts without a row are as good as those with one."""
 
-    account = models.CharField(max_length=256)
+    name = NameField(max_length=256, primary_key=True)
     """Uuid of the owner."""
-    name = models.CharField(max_length=256)
+    meta = models.JSONField(default=dict)
+    updated_at = models.DateTimeField(default=timezone.now)
+
+    def __str__(self) -> str:
+        return str(self.name)
+
+
+class Container(models.Model):
+    """A top folder of an account. Its project pays for what is in it.
+
+    The sums change under the row's lock, in the transaction that changes what they count.
+    """
+
+    account = NameField(max_length=256)
+    """Uuid of the owner."""
+    name = NameField(max_length=256)
     project_id = models.CharField(max_length=36)
     versioning = models.CharField(max_length=8, default="auto")
     quota_bytes = models.BigIntegerField(default=0)
+    objects_count = models.BigIntegerField(default=0)
+    """Current objects."""
+    bytes_used = models.BigIntegerField(default=0)
+    """Bytes of the current objects."""
     meta = models.JSONField(default=dict)
     created_at = models.DateTimeField(default=timezone.now)
     updated_at = models.DateTimeField(default=timezone.now)
@@ -42,8 +63,8 @@ class StoredObject(models.Model):
     """
 
     container = models.ForeignKey(Container, on_delete=models.CASCADE, related_name="objects_in")
-    name = models.CharField(max_length=1024)
-    uuid = models.CharField(max_length=36, unique=True, default=_new_uuid)
+    name = NameField(max_length=1024)
+    uuid = models.CharField(max_length=36, unique=True, default=new_uuid)
     current = models.ForeignKey("Version", null=True, blank=True, on_delete=models.PROTECT, related_name="+")
     bytes = models.BigIntegerField(default=0)
 
@@ -52,7 +73,7 @@ class StoredObject(models.Model):
         constraints: ClassVar[list[models.BaseConstraint]] = [models.UniqueConstraint(fields=["container", "name"], name="object_once")]
 
     def __str__(self) -> str:
-        return self.name
+        return str(self.name)
 
 
 class Version(models.Model):

@@ -97,7 +97,7 @@ def new_map(hashes: Sequence[str]) -> str:
     return name
 
 
-def missing_for(account: str, names: Sequence[str]) -> list[str]:
+def missing_for(accounts: Sequence[str], names: Sequence[str]) -> list[str]:
     """Blocks that must be sent: not stored, or stored for others only (whoever knows a hash must not get the content by it)."""
     wanted = [name for name in dict.fromkeys(names) if name != EMPTY]
     absent = set(store().missing_blocks(wanted))
@@ -106,8 +106,8 @@ def missing_for(account: str, names: Sequence[str]) -> list[str]:
     known: set[str] = set()
     for start in range(0, len(wanted), BATCH):
         part = wanted[start : start + BATCH]
-        known |= set(BlockUse.objects.filter(account=account, block__in=part).values_list("block", flat=True))
-        known |= set(BlockLease.objects.filter(account=account, block__in=part, expires_at__gt=timezone.now()).values_list("block", flat=True))
+        known |= set(BlockUse.objects.filter(account__in=accounts, block__in=part).values_list("block", flat=True))
+        known |= set(BlockLease.objects.filter(account__in=accounts, block__in=part, expires_at__gt=timezone.now()).values_list("block", flat=True))
     return [name for name in wanted if name in absent or name not in known]
 
 

@@ -3,22 +3,26 @@
 from __future__ import annotations
 
 import datetime
+import random
+import time
 import uuid
 from collections.abc import Callable, Mapping
 from typing import TypeVar
 
 import structlog
+from django.db import DatabaseError
 from django.utils import timezone
 
-from synnefo.common.errors import DomainError, Forbidden, NotFound
+from synnefo.common.errors import DomainError, Forbidden, NotFound, StateConflict
 from synnefo.common.ids import ProjectID, Serial, UserID
 from synnefo.common.ports import quota
 from synnefo.pithos.models import PendingSerial
 
 log = structlog.get_logger(__name__)
 DISKSPACE = "pithos.diskspace"
-LONGEST_REQUEST = datetime.timedelta(minutes=15)
-"""An upload's commission without a row here is older than this only when its request died."""
+LONGEST_REQUEST = datetime.timedelta(minutes=5)
+"""A commission without a row here is older than this only when its request died: it is issued after the data has come."""
+ATTEMPTS = 12
 T = TypeVar("T")
 
 
@@ -44,6 +48,24 @@ def charged(account: str, deltas: Mapping[str, int], what: str, write: Callable[
     return answer
 
 
+class ChangedMeanwhile(StateConflict):
+    """What was charged for is no longer what is there. `retrying` starts again."""
+
+    retryable = True
+
+
+def retrying(attempt: Callable[[], T]) -> T:
+    """Run it, again while others change the same thing in between. Raises `ChangedMeanwhile` when that never ends."""
+    for number in range(ATTEMPTS):
+        try:
+            return attempt()
+        except ChangedMeanwhile:
+            if number + 1 == ATTEMPTS:
+                raise
+            time.sleep(random.uniform(0.0, 0.02) * (number + 1))  # noqa: S311 - jitter, not a secret
+    raise AssertionError("unreachable")
+
+
 def record(serial: Serial | None) -> None:
     """The rows of this transaction are what the commission paid for."""
     if serial is not None:
@@ -51,13 +73,14 @@ def record(serial: Serial | None) -> None:
 
 
 def _give_back(serial: Serial) -> None:
-    if PendingSerial.objects.filter(serial=serial).exists():
-        settle([serial])  # it did commit; only its answer was lost
-        return
     try:
+        if PendingSerial.objects.filter(serial=serial).exists():
+            settle([serial])  # it did commit; only its answer was lost
+            return
         quota("pithos").resolve(reject=[serial])
-    except DomainError as error:
-        log.warning("commission.reject_later", serial=serial, reason=error.public)
+    except (DomainError, DatabaseError) as error:
+        # Whether the rows are there is not known or the ledger did not hear: reconcile-commissions-pithos settles it.
+        log.warning("commission.reject_later", serial=serial, reason=str(error))
 
 
 def settle(serials: list[Serial] | None = None) -> int:
@@ -67,10 +90,12 @@ def settle(serials: list[Serial] | None = None) -> int:
     if not known:
         return 0
     try:
-        quota("pithos").resolve(accept=known)
+        failed = quota("pithos").resolve(accept=known).failed
     except DomainError as error:
         log.warning("commission.settle_later", serials=known, reason=error.public)
         return 0
+    if failed:
+        log.warning("commission.settled_otherwise", serials=failed)
     PendingSerial.objects.filter(serial__in=known).delete()
     return len(known)
 
