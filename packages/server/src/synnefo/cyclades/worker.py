@@ -44,6 +44,7 @@ def duties() -> list[Duty]:
         Duty("build parameters", 60, build_parameters.forget_expired),
         Duty("finished operations", 3600, lambda: operations.forget_finished(older_than=KEEP_OPERATIONS)),
         Duty("backends", 60, backends.refresh_stale),
+        Duty("servers", conf.RECONCILIATION_MIN * 60, _reconcile_servers),
         Duty("networks", conf.RECONCILIATION_MIN * 60, lambda: networks.reconcile_networks(fix=True)),
         Duty("state sync", conf.STATE_SYNC_SECONDS, _sync_states),
     ]
@@ -54,9 +55,17 @@ def _sync_states() -> None:
     from synnefo.cyclades.models import Backend
     from synnefo.cyclades.reconcilers import servers
 
-    for backend in Backend.objects.filter(offline=False):
-        findings = [item for item in servers.observe(backend) if item.kind in {"operstate", "task", "nics"}]
-        servers.repair(findings)
+    findings, _ = servers.observe_all(Backend.objects.filter(offline=False))
+    servers.repair([item for item in findings if item.kind in {"operstate", "task", "nics"}])
+
+
+def _reconcile_servers() -> None:
+    """All differences; orphans only as many as are plausible."""
+    from synnefo.cyclades.models import Backend
+    from synnefo.cyclades.reconcilers import servers
+
+    findings, _ = servers.observe_all(Backend.objects.filter(offline=False))
+    servers.repair(findings)
 
 
 class Worker:

@@ -9,11 +9,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol
 
 from synnefo.cyclades.adapters.rapi import RapiCluster
-from synnefo.cyclades.adapters.rapi_transport import Target
+from synnefo.cyclades.adapters.rapi_transport import Target, patience
 from synnefo.cyclades.ports import BackendOffline, GanetiCluster
 
 if TYPE_CHECKING:
     from synnefo.cyclades.ports import EventBus
+
+
+__all__ = ["BackendRecord", "cluster_for", "event_bus", "patience"]
 
 
 class BackendRecord(Protocol):

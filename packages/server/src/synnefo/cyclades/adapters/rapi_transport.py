@@ -10,7 +10,9 @@ from __future__ import annotations
 import html
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -34,6 +36,20 @@ _NEVER_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, http
                httpx.LocalProtocolError)
 _MASTER_UNREACHABLE = 502
 _QUEUE_CLOSED = 503
+
+
+_deadline: ContextVar[float | None] = ContextVar("rapi_deadline", default=None)
+_SHORTEST_S = 0.5
+
+
+@contextmanager
+def patience(seconds: float) -> Iterator[None]:
+    """Calls made inside end within this time together, when the usual time-out is longer: somebody waits for the answer."""
+    token = _deadline.set(time.monotonic() + seconds)
+    try:
+        yield
+    finally:
+        _deadline.reset(token)
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,13 +101,15 @@ class Transport:
         self._client.close()
 
     def _call(self, method: str, path: str, query: Mapping[str, str] | None, body: object, *, is_write: bool) -> Any:
-        if not self._slots.acquire(timeout=self._timeout_s):
+        longest_s = self._longest_s()
+        if not self._slots.acquire(timeout=longest_s):
             raise DependencyUnavailable(PUBLIC_DOWN, host=self._target.host, reason="too many calls under way")
         started = time.monotonic()
         outcome = "refused"
         try:
-            response = self._client.request(method, path, params=query, json=body) if body is not None else \
-                self._client.request(method, path, params=query)
+            timeout = httpx.Timeout(longest_s, connect=min(longest_s, float(conf.GANETI_RAPI_CONNECT_TIMEOUT)))
+            response = self._client.request(method, path, params=query, json=body, timeout=timeout) if body is not None else \
+                self._client.request(method, path, params=query, timeout=timeout)
             answer = self._judged(response, is_write=is_write)
             outcome = "done"
             return answer
@@ -108,6 +126,10 @@ class Transport:
             self._slots.release()
             CALLS.labels(method, outcome).inc()
             SECONDS.labels(method).observe(time.monotonic() - started)
+
+    def _longest_s(self) -> float:
+        deadline = _deadline.get()
+        return self._timeout_s if deadline is None else min(self._timeout_s, max(_SHORTEST_S, deadline - time.monotonic()))
 
     def _judged(self, response: httpx.Response, *, is_write: bool) -> Any:
         """The answer's JSON, or the error it stands for."""

@@ -7,18 +7,20 @@ under the server's lock, through the same code as real events; anything newer th
 from __future__ import annotations
 
 import datetime
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import structlog
+from django.db.models import Prefetch
 from django.utils import timezone
 
 from synnefo.common.errors import DomainError
 from synnefo.common.settings import conf
 from synnefo.cyclades import ganeti_names
 from synnefo.cyclades.adapters import cluster_for
-from synnefo.cyclades.models import Backend, Operation, OperationState, OperState, Server
+from synnefo.cyclades.models import Backend, Operation, OperationState, OperState, Port, Server
 from synnefo.cyclades.ports import GanetiCluster, GanetiNotFound, Instance, Job
 from synnefo.cyclades.reconcilers import networks
 from synnefo.cyclades.services import events, network_operations, operations
@@ -44,7 +46,9 @@ class Finding:
 def observe(backend: Backend) -> Iterator[Finding]:
     """What differs in one online backend. Calls the cluster; raises as it does."""
     at = timezone.now()
-    servers = {server.pk: server for server in Server.objects.filter(backend=backend, deleted=False).select_related("flavor__volume_type")}
+    rows = Server.objects.filter(backend=backend, deleted=False).select_related("flavor__volume_type").prefetch_related(
+        Prefetch("ports", Port.objects.filter(state=Port.ACTIVE)))
+    servers = {server.pk: server for server in rows}
     cluster = cluster_for(backend)
     instances: dict[int, Instance] = {}
     for instance in cluster.list_instances(prefix=conf.BACKEND_PREFIX_ID):
@@ -93,7 +97,10 @@ def _unsynced(backend: Backend, cluster: GanetiCluster, server: Server, instance
         if server.task_job_id and (job is None or job.is_final):
             yield Finding("task", backend, server.pk, f"the job of {server.task} has ended", None, job)
         return
-    if is_running is not None and server.operstate in {OperState.STARTED, OperState.STOPPED, OperState.BUILD}:
+    if server.operstate == OperState.BUILD:
+        yield from _built(backend, cluster, server, at)
+        return
+    if is_running is not None and server.operstate in {OperState.STARTED, OperState.STOPPED}:
         wanted = OperState.STARTED if is_running else OperState.STOPPED
         if server.operstate != wanted:
             opcode = "OP_INSTANCE_STARTUP" if is_running else "OP_INSTANCE_SHUTDOWN"
@@ -104,12 +111,20 @@ def _unsynced(backend: Backend, cluster: GanetiCluster, server: Server, instance
         fields = {"beparams": {"vcpus": instance.vcpus, "maxmem": instance.max_memory_mib}}
         yield Finding("flavor", backend, server.pk, text,
                       _observation(backend, server.pk, "OP_INSTANCE_SET_PARAMS", "success", at, text, job_fields=fields))
-    ours = {ganeti_names.nic_name(port) for port in server.ports.filter(state="ACTIVE").values_list("pk", flat=True)}
+    ours = {ganeti_names.nic_name(port.pk) for port in server.ports.all()}
     theirs = {nic.name for nic in instance.nics if nic.name}
     if ours != theirs and server.operstate != OperState.ERROR:
         text = f"ports {sorted(ours)}, but the instance has {sorted(theirs)}"
         yield Finding("nics", backend, server.pk, text, _observation(backend, server.pk, "OP_INSTANCE_SET_PARAMS", "success", at, text,
                                                                     instance_nics=nics_of(instance)))
+
+
+def _built(backend: Backend, cluster: GanetiCluster, server: Server, at: datetime.datetime) -> Iterator[Finding]:
+    """The instance exists and nothing is under way, so its build has ended. Whether it runs is for the next round."""
+    job = cluster.get_job(server.backendjobid) if server.backendjobid else None
+    if job is not None and job.is_final and (job.ended_at is None or job.ended_at < at):
+        text = f"the build's job ended with {job.status}"
+        yield Finding("operstate", backend, server.pk, text, _observation(backend, server.pk, "OP_INSTANCE_CREATE", job.status, at, text))
 
 
 def nics_of(instance: Instance) -> list[dict[str, Any]]:
@@ -119,33 +134,58 @@ def nics_of(instance: Instance) -> list[dict[str, Any]]:
 
 
 def _orphans(backend: Backend, server_ids: set[int]) -> Iterator[Finding]:
-    """In Ganeti only. An id that this database never gave out belongs to somebody else."""
-    known = set(Server.objects.filter(pk__in=server_ids).values_list("pk", flat=True))
+    """In Ganeti only. An id that this database never gave out belongs to somebody else; one that is alive here came after our first look."""
+    rows = dict(Server.objects.filter(pk__in=server_ids).values_list("pk", "deleted"))
+    known = {server_id for server_id, is_deleted in rows.items() if is_deleted}
     deleting = set(Operation.objects.filter(server__in=known, kind="server.delete", state__in=(OperationState.PENDING, OperationState.SUBMITTED))
                    .values_list("server", flat=True))
     for server_id in sorted(server_ids - deleting):
         if server_id in known:
             yield Finding("orphan", backend, server_id, "the instance of a deleted server still exists")
-        else:
+        elif server_id not in rows:
             log.warning("reconcile.foreign_instance", backend=backend.pk, instance=ganeti_names.instance_name(server_id))
 
 
+def observe_all(backends: Iterable[Backend]) -> tuple[list[Finding], dict[str, str]]:
+    """What differs in several backends, and why those that are left out could not be asked, by cluster name."""
+    findings, failures = [], {}
+    for backend in backends:
+        try:
+            findings += list(observe(backend))
+        except DomainError as error:
+            failures[backend.clustername] = error.public
+            log.warning("reconcile.backend_failed", backend=backend.pk, reason=error.public)
+    return findings, failures
+
+
 def repair(findings: Sequence[Finding], *, force: bool = False) -> list[Finding]:
-    """Repair what can be. Returns what was left alone."""
+    """Repair what can be; one that fails does not stop the others. Returns what was left alone.
+
+    `force` removes any number of orphans.
+    """
     left = []
-    orphans = [item for item in findings if item.kind == "orphan"]
+    orphans = Counter(item.backend.pk for item in findings if item.kind == "orphan")
     for item in findings:
-        if item.kind == "orphan":
-            if not force and not _is_plausible(item.backend, len(orphans)):
-                left.append(item)
-                continue
-            _remove_orphan(item)
-        elif item.kind == "task":
-            _finish_task(item)
-        elif item.observation is not None:
-            network_operations.start(events.apply(item.server_id, events.Event(item.observation)))
-        log.info("reconcile.repaired", kind=item.kind, server=item.server_id, text=item.text)
+        if item.kind == "orphan" and not force and not _is_plausible(item.backend, orphans[item.backend.pk]):
+            left.append(item)
+            continue
+        try:
+            _repair(item)
+        except DomainError as error:
+            left.append(item)
+            log.warning("reconcile.repair_failed", kind=item.kind, server=item.server_id, reason=error.public)
+        else:
+            log.info("reconcile.repaired", kind=item.kind, server=item.server_id, text=item.text)
     return left
+
+
+def _repair(item: Finding) -> None:
+    if item.kind == "orphan":
+        _remove_orphan(item)
+    elif item.kind == "task":
+        _finish_task(item)
+    elif item.observation is not None:
+        network_operations.start(events.apply(item.server_id, events.Event(item.observation)))
 
 
 def _is_plausible(backend: Backend, orphans: int) -> bool:

@@ -25,7 +25,7 @@ from prometheus_client import Counter
 from synnefo.common.db import transactional
 from synnefo.common.errors import DependencyUnavailable, DomainError, OutcomeUnknown
 from synnefo.common.settings import conf
-from synnefo.cyclades.adapters import cluster_for
+from synnefo.cyclades.adapters import cluster_for, patience
 from synnefo.cyclades.models import Backend, Operation, OperationState, Server
 from synnefo.cyclades.ports import BackendOffline, GanetiCluster
 
@@ -86,8 +86,16 @@ def uses_hotplug() -> bool:
     return bool(conf.GANETI_USE_HOTPLUG)
 
 
-def perform(operation: Operation) -> Operation:
-    """Try an operation once, now. Never raises: what could not be done stays for the worker. Not inside a transaction."""
+def perform(operation: Operation, *, wait_s: float | None = None) -> Operation:
+    """Try an operation once, now. Never raises: what could not be done stays for the worker. Not inside a transaction.
+
+    The cluster gets `wait_s` seconds to answer, CYCLADES_SUBMIT_WAIT_SECONDS when none are given.
+    """
+    with patience(conf.CYCLADES_SUBMIT_WAIT_SECONDS if wait_s is None else wait_s):
+        return _perform(operation)
+
+
+def _perform(operation: Operation) -> Operation:
     claimed = _claim(operation.pk)
     if claimed is None:
         return operation
@@ -218,7 +226,7 @@ def perform_due(*, limit: int = 20) -> int:
     due = Operation.objects.filter(state=OperationState.PENDING, next_attempt_at__lte=timezone.now()).order_by("next_attempt_at")
     keys = list(due.values_list("pk", flat=True)[:limit])
     for key in keys:
-        perform(Operation(pk=key))
+        perform(Operation(pk=key), wait_s=CLAIM.total_seconds() / 2)
     return len(keys)
 
 

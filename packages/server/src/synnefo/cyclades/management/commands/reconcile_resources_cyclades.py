@@ -1,0 +1,31 @@
+from __future__ import annotations
+
+from typing import Any
+
+from django.core.management.base import CommandParser
+
+from synnefo.common.commands import BaseCommand, resolve_user
+from synnefo.cyclades.reconcilers import quotas
+
+
+class Command(BaseCommand):
+    help = "Compare what servers, volumes, networks and addresses count for with what the quota ledger says is in use."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("--userid", "--user", dest="user", help="Only this user (uuid or e-mail).")
+        parser.add_argument("--project", help="Only this project.")
+        parser.add_argument("--fix", action="store_true", help="Correct the ledger, except where a commission is under way.")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        user = resolve_user(options["user"]) if options["user"] else None
+        project = options["project"]
+        found = [item for item in quotas.differences()
+                 if (user is None or item.user_id == user) and (project is None or item.project_id == project)]
+        if found:
+            headers = ("User", "Project", "Resource", "Database", "Ledger", "Pending")
+            self.table(headers, [(item.user_id, item.project_id, item.resource, item.used, item.recorded, item.is_pending) for item in found], options)
+        if options["fix"]:
+            quotas.repair(found)
+            found = [item for item in found if item.is_pending]
+        if found:
+            self.problems_found()
