@@ -207,6 +207,19 @@ def test_the_default_project_is_one_of_his(service: Api, ann: tuple[str, Api]) -
     assert fault_of(api.post("myaccount/default_project", {"project_id": project}), 409)[0] == "conflict"
 
 
+def test_a_refusal_speaks_of_units_and_of_whose_limit_it_is(service: Api, ann: tuple[str, Api]) -> None:
+    resource("cyclades.ram", unit="bytes")
+    uuid = ann[0]
+    project = shared_project(uuid, uuid, amount=3 * 2**30)
+    json_of(service.issue(pair(uuid, 2**30 + 2**29, "cyclades.ram", project=project), auto_accept=True), 201)
+    _, body = fault_of(service.issue(pair(uuid, 2 * 2**30, "cyclades.ram", project=project)), 413)
+    assert body["message"].startswith(
+        f"Quota exceeded: 2 GiB of cyclades.ram asked for, 1.5 GiB of 3 GiB left to the user in project {project}.")
+    Holding.objects.filter(holder=f"user:{uuid}").update(limit=INFINITE)
+    _, body = fault_of(service.issue(pair(uuid, 2 * 2**30, "cyclades.ram", project=project)), 413)
+    assert f"1.5 GiB of 3 GiB left to all members of project {project} together." in body["message"]
+
+
 # Rights ------------------------------------------------------------------------------------------------------------
 
 USER_CALLS = [("GET", "quotas"), ("GET", "project_quotas"), ("POST", "myaccount/default_project")]

@@ -125,7 +125,8 @@ def test_over_the_limit(ledger: QuotaLedger) -> None:
     ann, project = _user()
     with pytest.raises(QuotaExceeded) as refusal:
         ledger.issue(ann, {(project, VM): 6}, request_id="1")
-    assert "Quota exceeded" in refusal.value.public
+    assert refusal.value.public == (
+        f"Quota exceeded: 6 of {VM} asked for, 5 of 5 left in the user's own project. Delete something, or ask for more.")
     assert refusal.value.data is not None
     assert (refusal.value.data["limit"], refusal.value.data["usage"], refusal.value.data["level"]) == (5, 0, "member")
     assert _usage(ann) == (0, 0)

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from synnefo.astakos.quotaholder import services as ledger
 from synnefo.astakos.services import quotas
 from synnefo.astakos.services.limits import project_holder, user_holder
+from synnefo.astakos.services.refusals import explained
 from synnefo.common.ids import ProjectID, Serial, UserID
 from synnefo.common.ports import CommissionInfo, QuotaUsage, ResolveResult, type_charges
 
@@ -26,7 +27,8 @@ class DirectQuota:
         lines = [line for user, entries in charges.items() for (project, resource), quantity in entries.items()
                  for line in (ledger.Charge(user_holder(user), project_holder(project), resource, quantity),
                               ledger.Charge(project_holder(project), "", resource, quantity))]
-        return ledger.issue(self.component, lines, name=name, force=force, auto_accept=auto_accept, request_id=request_id or None)
+        with explained():
+            return ledger.issue(self.component, lines, name=name, force=force, auto_accept=auto_accept, request_id=request_id or None)
 
     def resolve(self, *, accept: Sequence[Serial] = (), reject: Sequence[Serial] = ()) -> ResolveResult:
         return ledger.resolve(self.component, accept=accept, reject=reject)

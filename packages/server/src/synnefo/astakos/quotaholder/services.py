@@ -183,8 +183,7 @@ def _exceeded(name: str, holding: Holding, charge: Charge, limit: int, usage: in
     data = {"name": name, "provision": charge.describe(), "limit": limit, "usage": usage, "level": level}
     if name == "NoQuantityError":
         return QuotaExceeded(f"Quota of {charge.resource}: more would be released than is used ({usage}).", data=data)
-    whose = "your quota" if level == "member" else "the quota of the whole project"
-    text = f"Quota exceeded: {charge.resource} needs {charge.quantity}, but only {max(0, limit - usage)} of {limit} is left in {whose}."
+    text = f"Quota exceeded: {charge.resource} needs {charge.quantity}, but only {max(0, limit - usage)} of {limit} is left."
     return QuotaExceeded(text, data=data)
 
 

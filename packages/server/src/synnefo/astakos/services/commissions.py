@@ -9,6 +9,7 @@ import structlog
 from synnefo.astakos.models import Resource
 from synnefo.astakos.quotaholder import services as ledger
 from synnefo.astakos.quotaholder.services import Charge
+from synnefo.astakos.services.refusals import explained
 from synnefo.common.errors import Forbidden, InvalidInput
 from synnefo.common.ids import Serial
 from synnefo.common.settings import conf
@@ -28,7 +29,8 @@ def issue(component: str, charges: Sequence[Charge], *, name: str = "", force: b
     _require_own(component, {charge.resource for charge in charges})
     if conf.ASTAKOS_STRICT_PROVISIONS and not is_unbalanced:
         require_balance(charges)
-    serial = ledger.issue(component, charges, name=name, force=force, auto_accept=auto_accept, request_id=request_id)
+    with explained():
+        serial = ledger.issue(component, charges, name=name, force=force, auto_accept=auto_accept, request_id=request_id)
     log.info("commission.issued", serial=serial, component=component, provisions=len(charges), force=force)
     return serial
 
