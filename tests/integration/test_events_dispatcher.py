@@ -166,6 +166,7 @@ def test_nothing_is_lost_when_everything_is_killed(tmp_path: Path, settings_over
         settings_override(EVENTS_URL=[broker.url])
         bus = AmqpBus([broker.url], reconnect_s=0.2)
         bus.depths()
+        broker.settle()
         jobs: set[int] = set()
         heard: set[int] = set()
 

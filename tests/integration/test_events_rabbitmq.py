@@ -114,18 +114,41 @@ def test_malformed_messages_leave_no_trace(bus: AmqpBus, broker: RabbitMQ) -> No
     assert {name: count for name, count in bus.depths().items() if count} == {}
 
 
-def test_killed_broker_comes_back(bus: AmqpBus, broker: RabbitMQ) -> None:
-    """Everything a publisher was told is safe arrives; the consumer and the publisher reconnect by themselves."""
+def test_debug_mode_hears_everything_and_handles_nothing_twice(bus: AmqpBus) -> None:
     declared(bus)
-    node = AmqpTransport([broker.url], "ganeti")
+    with Ear(bus, debug=True) as ear:
+        def hears_a_foreign_one() -> bool:
+            bus.publish("ganeti.other.event.op", op_event(1))
+            return bool(ear.debug_heard)
+
+        eventually(hears_a_foreign_one)  # the queue is there from now on
+        bus.publish(OP_KEY, op_event(2))
+        eventually(lambda: 2 in ear.debug_heard and ear.heard == [2], lambda: (ear.heard, ear.debug_heard))
+    assert ear.tries == {2: 1}
+
+
+@pytest.fixture
+def mortal(settings_override: Any) -> Iterator[RabbitMQ]:
+    """A broker to be killed, its queues safely declared."""
+    with support.rabbitmq() as running:
+        settings_override(EVENTS_URL=[running.url])
+        declared(AmqpBus([running.url]))
+        running.settle()
+        yield running
+
+
+def test_killed_broker_comes_back(mortal: RabbitMQ) -> None:
+    """Everything a publisher was told is safe arrives; the consumer and the publisher reconnect by themselves."""
+    bus = AmqpBus([mortal.url], reconnect_s=0.2)
+    node = AmqpTransport([mortal.url], "ganeti")
     confirmed: list[int] = []
     with Ear(bus) as ear:
         for number in range(60):
             if number in (20, 40):
-                broker.kill()
+                mortal.kill()
                 with pytest.raises(DeliveryFailed):
                     node.send(OP_KEY, op_event(number))
-                broker.start()
+                mortal.start()
             _send_until_confirmed(node, number)
             confirmed.append(number)
         eventually(lambda: set(ear.heard) >= set(confirmed), lambda: sorted(set(confirmed) - set(ear.heard)))

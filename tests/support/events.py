@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 from synnefo.cyclades.consumers import topology
-from synnefo.cyclades.ports import EventBus
+from synnefo.cyclades.ports import EventBus, type_handle
 
 OP_KEY = "ganeti.snf.event.op"
 WAIT_S = 30.0
@@ -24,7 +24,10 @@ def op_event(job: int, **changes: Any) -> dict[str, Any]:
 class Ear:
     """Consumes in a thread. `fail` decides what the handler raises for a message; None is success."""
 
-    def __init__(self, bus: EventBus, fail: Callable[[dict[str, Any], int], Exception | None] = lambda _m, _n: None) -> None:
+    def __init__(self, bus: EventBus, fail: Callable[[dict[str, Any], int], Exception | None] = lambda _m, _n: None, *,
+                 debug: bool = False) -> None:
+        self.debug_heard: list[int] = []
+        self._debug = debug
         self.heard: list[int] = []
         self.tries: dict[int, int] = {}
         self._fail = fail
@@ -33,7 +36,10 @@ class Ear:
         self._thread = threading.Thread(target=self._run, daemon=True)
 
     def _run(self) -> None:
-        self._bus.consume({spec.name: self._handle for spec in topology.queues()}, self._stop.is_set)
+        handlers: dict[str, type_handle] = {spec.name: self._handle for spec in topology.queues()}
+        if self._debug:
+            handlers[topology.debug_queue().name] = lambda message: self.debug_heard.append(message["jobId"])
+        self._bus.consume(handlers, self._stop.is_set)
 
     def _handle(self, message: dict[str, Any]) -> None:
         number = message["jobId"]

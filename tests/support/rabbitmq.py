@@ -82,6 +82,19 @@ class RabbitMQ:
             self._process.wait(10)
             self._process = None
 
+    def stop(self) -> None:
+        """Politely: everything is on disk afterwards."""
+        if self._process is not None:
+            os.killpg(self._process.pid, signal.SIGTERM)
+            self._process.wait(60)
+            self._process = None
+
+    def settle(self) -> None:
+        """Stop and start once. A quorum queue that was declared a moment before the broker is killed may never get a
+        leader again; one that has been through an orderly stop is safe."""
+        self.stop()
+        self.start()
+
     def close(self) -> None:
         self.kill()
         if self._mapper_process is not None:
