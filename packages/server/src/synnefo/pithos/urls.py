@@ -7,7 +7,7 @@ from synnefo.pithos.api import swift, views
 urlpatterns: list[URLPattern | URLResolver] = [
     re_path(r"^(?:swift|object-store)/info$", swift.info),
     re_path(r"^info$", swift.info),
-    re_path(r"^object-store/v1(?:\.0)?(?:/|$)", views.dispatch),
+    re_path(r"^object-store(?:/|$)", views.dispatch),
     re_path(r"^swift/info", swift.info),
-    re_path(r"^swift/v1(?:/|$)", swift.dispatch),
+    re_path(r"^swift(?:/|$)", swift.dispatch),
 ]

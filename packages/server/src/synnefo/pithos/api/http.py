@@ -257,6 +257,8 @@ def finish(response: HttpResponseBase, request: HttpRequest, *, modified: dateti
     """Headers that every answer has."""
     if not response.streaming and response.headers.get("Content-Type", "").startswith("text/html"):
         response["Content-Type"] = "text/plain; charset=UTF-8"  # the framework's default, on answers without a body
+    if isinstance(response, HttpResponse) and "Content-Length" not in response and response.status_code not in {204, 304}:
+        response["Content-Length"] = str(len(response.content))
     response["Vary"] = "X-Auth-Token"
     response["Cache-Control"] = "no-cache, no-store, must-revalidate"
     response["X-Trans-Id"] = response["X-Openstack-Request-Id"] = getattr(request, "request_id", "")

@@ -11,6 +11,7 @@ from typing import Any
 
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.http.response import HttpResponseBase
+from django.views.decorators.csrf import csrf_exempt
 
 from synnefo.common.errors import InvalidInput, PreconditionFailed
 from synnefo.common.faults import guarded
@@ -28,6 +29,7 @@ from synnefo.pithos.services.transfers import Place
 RESELLER = "AUTH_"
 
 
+@csrf_exempt
 def dispatch(request: HttpRequest, **_: Any) -> HttpResponseBase:
     """All of the dialect. Who is not known is told how to be."""
     response: HttpResponseBase = _dispatch(request)

@@ -11,7 +11,6 @@ from typing import TypeVar
 
 import structlog
 from django.db import DatabaseError
-from django.utils import timezone
 
 from synnefo.common.errors import DomainError, Forbidden, NotFound, StateConflict
 from synnefo.common.ids import ProjectID, Serial, UserID
@@ -98,14 +97,3 @@ def settle(serials: list[Serial] | None = None) -> int:
         log.warning("commission.settled_otherwise", serials=failed)
     PendingSerial.objects.filter(serial__in=known).delete()
     return len(known)
-
-
-def reject_abandoned() -> list[Serial]:
-    """Give back commissions of requests that died before they committed. Returns the serials."""
-    limit = timezone.now() - LONGEST_REQUEST
-    old = [item.serial for item in quota("pithos").pending() if item.issued_at < limit]
-    known = set(PendingSerial.objects.filter(serial__in=old).values_list("serial", flat=True))
-    abandoned = [serial for serial in old if serial not in known]
-    if abandoned:
-        quota("pithos").resolve(reject=abandoned)
-    return abandoned
