@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import json
 import os
 import secrets
 import shutil
@@ -16,12 +17,14 @@ import socket
 import ssl
 import subprocess
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from onebox import environment
 from onebox.machine import Problem
+from onebox.state import ROOT
 
 NAME = "synnefo"
 PRIVATE = ("var/lib/ganeti", "var/log/ganeti", "srv/ganeti", "etc/ganeti")
@@ -37,6 +40,26 @@ signal.signal(signal.SIGTERM, lambda *a: os._exit(0))
 while True:
     try: os.waitpid(-1, 0)
     except ChildProcessError: time.sleep(0.2)
+"""
+NODE_CONFIG = "/etc/ganeti/synnefo-node.json"
+# Addresses come from the cloud's own pool: the server answers known NICs only, with the address that was written down for them.
+DNSMASQ = """\
+port=0
+interface=pub0
+bind-interfaces
+except-interface=lo
+no-resolv
+no-hosts
+no-ping
+dhcp-authoritative
+dhcp-range={net}.0,static,255.255.255.0,1h
+dhcp-hostsdir=/run/ganeti/dhcp/pub0
+dhcp-ignore=tag:!known
+dhcp-option=option:router,{net}.1
+dhcp-leasefile=/run/ganeti/dnsmasq-pub0.leases
+log-facility=/var/log/ganeti/dnsmasq-pub0.log
+user=root
+pid-file=/run/ganeti/dnsmasq-pub0.pid
 """
 MAKE_NAMESPACE = """
 set -e; FS=$1 NODE=$2 INIT=$3
@@ -97,12 +120,15 @@ class Layout:
         return pid if inside and b"init.ready" in Path(f"/proc/{pid}/cmdline").read_bytes() else None
 
 
-def up(directory: Path, *, log: Path) -> dict[str, Any]:
-    """Bring the cluster up, from nothing or from a stop; quick when it runs. Returns the facts that services need."""
+def up(directory: Path, *, log: Path, node_settings: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    """Bring the cluster up, from nothing or from a stop; quick when it runs. Returns the facts that services need.
+
+    `node_settings` are settings of what runs on the node: EVENTS_URL, PITHOS_BLOCK_PATH and others of its configuration file.
+    """
     layout = _layout(directory)
     if layout.pid() is None:
         _make_namespace(layout, log)
-    _prepare_node(layout)
+    _prepare_node(layout, node_settings or {}, log)
     _inside(layout, log, _configure_script(layout), "configuring the cluster")
     _write_rapi_user(layout)
     fingerprint = _wait_for_rapi(layout, log)
@@ -113,7 +139,7 @@ def up(directory: Path, *, log: Path) -> dict[str, Any]:
         "public_network": {"bridge": "pub0", "subnet": f"{layout.guests}.0/24", "gateway": f"{layout.guests}.1"},
         "enter": enter_command(directory), "summary": layout.cluster,
         "eventd_command": [*enter_command(directory), environment.program("snf-ganeti-eventd"), "--foreground",
-                           "--config", str(directory.parent / "etc" / "node.json")],
+                           "--config", NODE_CONFIG],
     }
 
 
@@ -192,10 +218,19 @@ def _connect(layout: Layout, pid: int, log: Path) -> None:
     subprocess.run(["ip", "route", "replace", f"{guests}.0/24", "via", f"{net}.10", "dev", link], check=True)
 
 
-def _prepare_node(layout: Layout) -> None:
-    """Everything of ours on the node: OS definition, network hook."""
+def _prepare_node(layout: Layout, settings: Mapping[str, Any], log: Path) -> None:
+    """Everything of ours on the node: configuration, OS definition, network hook, DHCP."""
+    state = layout.fs / "var/lib/ganeti/synnefo"
+    state.mkdir(parents=True, exist_ok=True)
+    config = {"STATE_DIR": "/var/lib/ganeti/synnefo", "NODE_NAME": layout.node, **settings}
+    (layout.fs / NODE_CONFIG.removeprefix("/")).write_text(json.dumps(config, indent=2), "utf-8")
     target = layout.fs / "srv/ganeti/os/snf-image"
-    subprocess.run([environment.program("python"), "-m", "synnefo_node.image.install", str(target)], check=True, capture_output=True)
+    with log.open("ab") as stream:
+        subprocess.run([environment.program("python"), "-m", "synnefo_node.image.install", str(target)], check=True, stdout=stream, stderr=stream)
+    hook = layout.fs / "etc/ganeti/kvm-vif-bridge"
+    shutil.copy(ROOT / "packages/node/src/synnefo_node/files/kvm-vif-bridge", hook)
+    hook.chmod(0o755)
+    (layout.fs / "etc/ganeti/dnsmasq-pub0.conf").write_text(DNSMASQ.format(net=layout.guests), "utf-8")
 
 
 def _configure_script(layout: Layout) -> str:
@@ -218,6 +253,8 @@ def _configure_script(layout: Layout) -> str:
         done
         for i in $(seq 20); do gnt-cluster getmaster >/dev/null 2>&1 && gnt-cluster info >/dev/null 2>&1 && break; sleep .5; done
         ip -br a show gnt0 | grep -q '{layout.net}.11' || gnt-cluster activate-master-ip
+        mkdir -p /run/ganeti/dhcp/pub0
+        [ -s /run/ganeti/dnsmasq-pub0.pid ] && kill -0 $(cat /run/ganeti/dnsmasq-pub0.pid) 2>/dev/null || dnsmasq -C /etc/ganeti/dnsmasq-pub0.conf
     """
 
 

@@ -161,7 +161,8 @@ def start_cluster(run: Run) -> None:
     if run.real:
         from onebox import cluster
 
-        facts = cluster.up(run.state.ganeti, log=run.state.log / "cluster.log")
+        settings = {"EVENTS_URL": [run.facts.get("broker") or f"spool://{run.state.events}"], "PITHOS_BLOCK_PATH": str(run.state.blocks)}
+        facts = cluster.up(run.state.ganeti, log=run.state.log / "cluster.log", node_settings=settings)
     else:
         from onebox import simulated
 

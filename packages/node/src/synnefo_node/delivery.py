@@ -12,8 +12,10 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import structlog
-from kombu import Connection, Exchange, Producer
+from kombu.connection import Connection
+from kombu.entity import Exchange
 from kombu.exceptions import OperationalError
+from kombu.messaging import Producer
 
 log = structlog.get_logger(__name__)
 RETRY_S = 1.0
@@ -55,7 +57,7 @@ def read_messages(directory: Path) -> Iterator[tuple[Path, dict[str, Any]]]:
             continue
         except ValueError:
             path.replace(path.with_suffix(".bad"))
-            log.error("outbox.unreadable", file=path.name)
+            log.exception("outbox.unreadable", file=path.name)
 
 
 class SpoolTransport:

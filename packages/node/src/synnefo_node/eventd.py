@@ -43,7 +43,7 @@ class Cursor:
             self.states = {}
 
     def is_new(self, job_id: str, state: Any) -> bool:
-        return self.states.get(job_id) != state
+        return bool(self.states.get(job_id) != state)
 
     def record(self, job_id: str, state: Any) -> None:
         self.states[job_id] = state
@@ -102,7 +102,7 @@ class EventDaemon:
         except FileNotFoundError:
             return False  # archived meanwhile
         except ValueError:
-            log.error("eventd.unreadable_job", file=name)
+            log.exception("eventd.unreadable_job", file=name)
             return False
         state = jobs.state_of(job)
         job_id = str(_number(name))

@@ -1,0 +1,157 @@
+"""Reading and writing files of an ext2/3/4 file system inside a disk file, with debugfs: the node's kernel never mounts it.
+
+Everything a user gave (names, contents) reaches debugfs as a file of its own or is refused when it could be taken for a command.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import tempfile
+from pathlib import Path
+
+from synnefo_node.image.errors import ImageError
+from synnefo_node.image.partitions import run
+
+_SAFE = re.compile(r'^/[^"\n\r\0\\]*$')
+FIFO, DIRECTORY, REGULAR, SYMLINK = 0o010000, 0o040000, 0o100000, 0o120000
+
+
+def is_ext(disk: Path, offset: int) -> bool:
+    with disk.open("rb") as stream:
+        stream.seek(offset + 1024 + 56)
+        return stream.read(2) == b"\x53\xef"
+
+
+class ExtFilesystem:
+    """One file system, `offset` bytes into the disk. Changes are collected and written by `commit`."""
+
+    def __init__(self, disk: Path, offset: int) -> None:
+        self.device = f"{disk}?offset={offset}"
+        self.disk = disk
+        self._commands: list[str] = []
+        self._made: set[str] = set()
+        self._scratch = tempfile.TemporaryDirectory(prefix="snf-image-")
+
+    def close(self) -> None:
+        self._scratch.cleanup()
+
+    def check(self) -> None:
+        """Repair what can safely be repaired. Raises `ImageError` for a broken file system."""
+        run("e2fsck", "-f", "-p", self.device, ok=(0, 1))
+
+    def grow(self, size: int) -> None:
+        """Grow to `size` bytes. The tool cuts a file that it finds behind an offset, so its length is restored."""
+        length = self.disk.stat().st_size
+        run("resize2fs", self.device, f"{size // 1024}K")
+        os.truncate(self.disk, length)
+
+    # Reading
+
+    def read(self, path: str) -> bytes | None:
+        """The content of a regular file, following symbolic links inside the file system; None when there is none."""
+        resolved = self.resolve(path)
+        if resolved is None or self._stat(resolved)[0] & 0o170000 != REGULAR:
+            return None
+        target = Path(self._scratch.name) / "read"
+        target.unlink(missing_ok=True)
+        self._debugfs([f'dump "{resolved}" "{target}"'])
+        return target.read_bytes() if target.exists() else None
+
+    def resolve(self, path: str, depth: int = 0) -> str | None:
+        """The path without symbolic links, all read as links of the image, never of the node. None when something is missing."""
+        if depth > 16:
+            raise ImageError("The image has a circle of symbolic links")
+        done = ""
+        parts = [part for part in path.split("/") if part not in {"", "."}]
+        for index, part in enumerate(parts):
+            if part == "..":
+                done = done.rpartition("/")[0]
+                continue
+            here = f"{done}/{part}"
+            kind, link = self._stat(here)
+            if kind == 0:
+                return None
+            if kind & 0o170000 == SYMLINK:
+                base = link if link.startswith("/") else f"{done}/{link}"
+                return self.resolve("/".join([base, *parts[index + 1:]]), depth + 1)
+            done = here
+        return done or "/"
+
+    def _stat(self, path: str) -> tuple[int, str]:
+        """(mode with type, link target); (0, "") when it does not exist."""
+        self._require_safe(path)
+        output = self._debugfs([f'stat "{path}"'])
+        kind = re.search(r"Type: (\w+(?: \w+)?)\s+Mode:\s+(\d+)", output)
+        if kind is None:
+            return 0, ""
+        types = {"regular": REGULAR, "directory": DIRECTORY, "symlink": SYMLINK}
+        link = re.search(r'Fast link dest: "([^"]*)"', output)
+        target = link[1] if link else ""
+        if kind[1] == "symlink" and not link:
+            target = self._debugfs([f'cat "{path}"'])
+        return types.get(kind[1], FIFO) | int(kind[2], 8), target.strip()
+
+    # Writing
+
+    def write(self, path: str, content: bytes, *, mode: int = 0o644, uid: int = 0, gid: int = 0) -> None:
+        """Make or replace a regular file; missing directories are made. The path is followed inside the image."""
+        parent, _, name = path.rpartition("/")
+        base = self.make_directories(parent or "/")
+        target = f"{base.rstrip('/')}/{name}"
+        self._require_safe(target)
+        source = Path(self._scratch.name) / f"write-{len(self._commands)}"
+        source.write_bytes(content)
+        self._commands += [f'rm "{target}"', f'write "{source}" "{target}"', *self._owned(target, REGULAR | mode, uid, gid)]
+
+    def remove(self, path: str) -> None:
+        self._require_safe(path)
+        self._commands.append(f'rm "{path}"')
+
+    def make_directories(self, path: str, *, mode: int = 0o755, uid: int = 0, gid: int = 0) -> str:
+        """The directory's path without links, made where missing."""
+        done = "/"
+        for part in [part for part in path.split("/") if part]:
+            here = f"{done.rstrip('/')}/{part}"
+            self._require_safe(here)
+            resolved = self.resolve(here)
+            if resolved is None and here not in self._made:
+                self._commands += [f'mkdir "{here}"', *self._owned(here, DIRECTORY | mode, uid, gid)]
+                self._made.add(here)
+            done = resolved or here
+        return done
+
+    @staticmethod
+    def _owned(path: str, mode: int, uid: int, gid: int) -> list[str]:
+        return [f'sif "{path}" mode 0{mode:o}', f'sif "{path}" uid {uid}', f'sif "{path}" gid {gid}']
+
+    def list_directory(self, path: str) -> list[str]:
+        """Names in a directory; empty when there is none."""
+        resolved = self.resolve(path)
+        if resolved is None:
+            return []
+        rows = self._debugfs([f'ls -p "{resolved}"']).splitlines()
+        names = [row.split("/")[5] for row in rows if row.count("/") >= 6]
+        return [name for name in names if name not in {"", ".", ".."}]
+
+    def commit(self) -> None:
+        """Write what was collected. Raises `ImageError` when a command failed."""
+        if not self._commands:
+            return
+        script = Path(self._scratch.name) / "script"
+        script.write_text("\n".join(self._commands) + "\n", "utf-8")
+        self._commands = []
+        output = run("debugfs", "-w", "-f", str(script), self.device)
+        if "No space left" in output or "Could not allocate" in output:
+            raise ImageError("The image's file system is full")
+
+    def _debugfs(self, commands: list[str]) -> str:
+        script = Path(self._scratch.name) / "query"
+        script.write_text("\n".join(commands) + "\n", "utf-8")
+        output = run("debugfs", "-f", str(script), self.device)
+        return "\n".join(line for line in output.splitlines() if not line.startswith("debugfs:"))
+
+    @staticmethod
+    def _require_safe(path: str) -> None:
+        if not _SAFE.match(path) or len(path) > 4096:
+            raise ImageError(f"A path in the image cannot be used: {path[:100]!r}")
