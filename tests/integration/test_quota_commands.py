@@ -203,6 +203,25 @@ def test_quota_verify_finds_and_repairs_limits() -> None:
     assert Holding.objects.get(holder=f"user:{bob}", resource=VM).usage_max == 2
 
 
+def test_quota_verify_finds_counters_that_disagree(django_assert_num_queries: object) -> None:
+    ann, _ = user("ann@example.org")
+    bob, _ = user("bob@example.org")
+    _charge(ann, 5)
+    _charge(ann, 2, auto_accept=False)
+    _charge(ann, -1, auto_accept=False)
+    _charge(bob, 300 * MIB, RAM)
+    with django_assert_num_queries(2):  # type: ignore[operator]
+        assert run("quota-verify", "--usage").code == 0
+    Holding.objects.filter(holder=f"user:{bob}", resource=RAM).update(usage_min=7, usage_max=7)
+    Commission.objects.filter(pk=Commission.objects.earliest("pk").pk).delete()
+    result = run("quota-verify", "--usage", "--output-format", "csv")
+    assert result.code == 4
+    assert f"user:{ann},project:{ann},{VM},\"pending is 3, commissions say 1\"" in result.out
+    assert f"project:{bob},,{RAM},\"counts {300 * MIB} to {300 * MIB}, its members 7 to 7\"" in result.out
+    assert len(result.out.splitlines()) == 4
+    assert run("quota-verify", "--usage", "--fix").code == 2
+
+
 # Commissions -------------------------------------------------------------------------------------------------------
 
 

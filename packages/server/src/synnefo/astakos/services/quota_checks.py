@@ -45,6 +45,26 @@ def verify(*, user_id: str | None = None, with_unexpected: bool = False) -> Iter
         yield from _without_project(uuids)
 
 
+@dataclass(frozen=True, slots=True)
+class Contradiction:
+    """A counter that does not agree with the others, and why."""
+
+    key: ledger.type_key
+    text: str
+
+
+def verify_usage() -> Iterator[Contradiction]:
+    """Counters against pending commissions, and projects against the sum of their members. Two queries, streamed.
+
+    Only unbalanced commissions and hands in the database make such differences; the reconcile-resources-* commands of
+    the services set them right.
+    """
+    for row in queries.with_wrong_pending().iterator(chunk_size=1000):
+        yield Contradiction(row.key, f"pending is {row.usage_max - row.usage_min}, commissions say {row.expected_pending}")
+    for row in queries.with_wrong_total().iterator(chunk_size=1000):
+        yield Contradiction(row.key, f"counts {row.usage_min} to {row.usage_max}, its members {row.members_min} to {row.members_max}")
+
+
 def _chunks(projects: Iterator[Project]) -> Iterator[list[Project]]:
     while chunk := list(itertools.islice(projects, limits.CHUNK)):
         yield chunk

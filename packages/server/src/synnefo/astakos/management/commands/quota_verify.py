@@ -6,7 +6,7 @@ from django.core.management.base import CommandParser
 
 from synnefo.astakos.services import quota_checks
 from synnefo.astakos.services.quota_checks import Mismatch
-from synnefo.common.commands import INFINITE, BaseCommand, CommandError, resolve_user
+from synnefo.common.commands import INFINITE, USAGE, BaseCommand, CommandError, resolve_user
 
 BATCH = 1000
 
@@ -20,7 +20,13 @@ class Command(BaseCommand):
                             help="Look also for holdings that no project or membership explains; --fix deletes the unused ones.")
         parser.add_argument("--user", default=None, metavar="UUID|EMAIL", help="Only the holdings of this user.")
 
+        parser.add_argument("--usage", action="store_true",
+                            help="Check instead that counters agree with pending commissions and with each other.")
+
     def handle(self, *args: Any, **options: Any) -> None:
+        if options["usage"]:
+            self._usage(options)
+            return
         user_id = None if options["user"] is None else resolve_user(options["user"])
         found = list(quota_checks.verify(user_id=user_id, with_unexpected=options["include_unexpected_holdings"]))
         if not found:
@@ -33,6 +39,16 @@ class Command(BaseCommand):
         self.note(f"{fixed} limits are set right.")
         if fixed < len(found):
             raise CommandError(f"{len(found) - fixed} unexpected holdings are in use and were kept.", code=4)
+
+    def _usage(self, options: dict[str, Any]) -> None:
+        if options["fix"] or options["user"] is not None or options["include_unexpected_holdings"]:
+            raise CommandError("--usage only looks, and at everything.", code=USAGE)
+        found = [(*item.key, item.text) for item in quota_checks.verify_usage()]
+        if not found:
+            self.note("All counters agree.")
+            return
+        self.table(("holder", "source", "resource", "problem"), found, options)
+        self.problems_found(f"{len(found)} counters disagree. Usage is set right by reconcile-resources-*.")
 
 
 def _row(item: Mismatch) -> tuple[str, str, str, str, str]:
