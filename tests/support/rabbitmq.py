@@ -63,7 +63,7 @@ class RabbitMQ:
             "RABBITMQ_DIST_PORT": str(self._distribution), "ERL_EPMD_PORT": str(self._mapper),
             "RABBITMQ_CONF_ENV_FILE": "/dev/null", "RABBITMQ_PID_FILE": str(self.directory / "pid"),
             "HOME": str(self.directory), "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS":
-                "+S 1:1 +sbwt none -kernel inet_dist_use_interface {127,0,0,1}", "ERL_EPMD_ADDRESS": "127.0.0.1",
+                "+S 1:1 +sbwt none -start_epmd false -kernel inet_dist_use_interface {127,0,0,1}", "ERL_EPMD_ADDRESS": "127.0.0.1",
         }
 
     def _answers(self) -> bool:
