@@ -269,6 +269,17 @@ def test_old_records_are_dropped(settings_override: object) -> None:
     assert "0 request ids and 2 lines" in run("quota-cleanup").err
 
 
+def test_the_worker_drops_them_too() -> None:
+    from synnefo.cyclades.worker import duties
+
+    ledger.issue("c", [], request_id="old")
+    IssuedRequest.objects.update(created_at=timezone.now() - datetime.timedelta(days=8))
+    ledger.issue("c", [], request_id="new")
+    found = {duty.name: duty for duty in duties()}
+    assert {found[name].run() for name in ("quota requests", "quota log")} == {1, 0}
+    assert IssuedRequest.objects.get().request_id == "new"
+
+
 # Projects ----------------------------------------------------------------------------------------------------------
 
 

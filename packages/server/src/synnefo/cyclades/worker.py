@@ -32,11 +32,13 @@ class Duty:
 
 
 def duties() -> list[Duty]:
+    from synnefo.common.duties import registered
     from synnefo.common.settings import conf
     from synnefo.cyclades.reconcilers import networks, servers
     from synnefo.cyclades.services import backends, build_parameters, commissions, operations
 
     return [
+        *(Duty(item.name, item.every_s, item.run) for item in registered()),
         Duty("operations", IDLE_S, operations.perform_due),
         Duty("overdue jobs", 4, lambda: servers.follow_overdue(older_than=EVENT_GRACE)),
         Duty("commissions", 10, commissions.settle),

@@ -11,6 +11,7 @@ def connect() -> None:
     if "astakos" in conf.SYNNEFO_SERVICES:
         _identity()
         _quota()
+        _quota_duties()
     elif conf.ASTAKOS_AUTH_URL:
         _remote_astakos()
     if "pithos" in conf.SYNNEFO_SERVICES:
@@ -28,6 +29,14 @@ def _quota() -> None:
 
     for component in ("astakos", "pithos", "cyclades"):
         ports.provide(f"quota:{component}", DirectQuota(component))
+
+
+def _quota_duties() -> None:
+    from synnefo.astakos.quotaholder import services as ledger
+    from synnefo.common import duties
+
+    duties.register("quota requests", 3600, ledger.forget_old_requests)
+    duties.register("quota log", 3600, lambda: ledger.forget_old_logs(conf.ASTAKOS_PROVISION_LOG_DAYS))
 
 
 def _remote_astakos() -> None:

@@ -86,7 +86,7 @@ class ProvisionLog(models.Model):
     usage_max = models.BigIntegerField()
     delta = models.BigIntegerField()
     issued_at = models.DateTimeField()
-    logged_at = models.DateTimeField(default=timezone.now)
+    logged_at = models.DateTimeField(default=timezone.now, db_index=True)
     reason = models.CharField(max_length=255)
 
     class Meta:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 import structlog
 from django.db import IntegrityError
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 from django.utils import timezone
 from prometheus_client import Counter
 
@@ -266,13 +266,20 @@ def pending(client_key: str) -> list[CommissionInfo]:
 
 
 def forget_old_requests() -> int:
-    """Drop request ids that are too old to be repeated. Returns how many."""
-    return IssuedRequest.objects.filter(created_at__lt=timezone.now() - REQUESTS_KEPT).delete()[0]
+    """Drop request ids that are too old to be repeated, a thousand at a time. Returns how many. Repeatable."""
+    return _delete_in_steps(IssuedRequest.objects.filter(created_at__lt=timezone.now() - REQUESTS_KEPT))
 
 
 def forget_old_logs(days: int) -> int:
-    """Drop audit rows older than `days`. Returns how many."""
-    return ProvisionLog.objects.filter(logged_at__lt=timezone.now() - datetime.timedelta(days=days)).delete()[0]
+    """Drop audit rows older than `days`, a thousand at a time. Returns how many. Repeatable."""
+    return _delete_in_steps(ProvisionLog.objects.filter(logged_at__lt=timezone.now() - datetime.timedelta(days=days)))
+
+
+def _delete_in_steps(rows: QuerySet[IssuedRequest] | QuerySet[ProvisionLog]) -> int:
+    total = 0
+    while keys := list(rows.order_by("pk").values_list("pk", flat=True)[:1000]):
+        total += rows.model._default_manager.filter(pk__in=keys).delete()[0]
+    return total
 
 
 # Limits -----------------------------------------------------------------------------------------------------------
