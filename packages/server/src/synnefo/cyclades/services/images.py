@@ -43,7 +43,8 @@ class Image:
     status: str = "AVAILABLE"
 
 
-def _image(item: StoredObject) -> Image:
+def as_image(item: StoredObject) -> Image:
+    """An object with its description, as an image."""
     meta = {key.removeprefix(PREFIX): value for key, value in item.meta.items() if key.startswith(PREFIX)}
     properties = {key.removeprefix("property:"): value for key, value in meta.items() if key.startswith("property:")}
     return Image(
@@ -58,7 +59,7 @@ def list_images(caller: Caller) -> Iterator[Image]:
     """The caller's own images, those shared with him, and public ones."""
     for item in object_store().list_objects_in_domain(caller, domain=DOMAIN):
         if PREFIX + "name" in item.meta:
-            yield _image(item)
+            yield as_image(item)
 
 
 def get_image(caller: Caller, image_id: str) -> Image:
@@ -71,7 +72,7 @@ def get_image(caller: Caller, image_id: str) -> Image:
         raise NotFound("Image not found.") from error
     if PREFIX + "name" not in item.meta:
         raise NotFound("Image not found.")
-    return _image(item)
+    return as_image(item)
 
 
 def image_for_server(caller: Caller, image_id: str) -> ServerImage:
@@ -98,7 +99,7 @@ def register_image(caller: Caller, name: str, location: str, *, properties: Mapp
     meta = _checked(name, properties, disk_format, container_format) | {PREFIX + "description": description}
     object_store().get_object(caller, account, container, path, domain=DOMAIN)
     object_store().update_meta(caller, account, container, path, domain=DOMAIN, meta=meta)
-    return _image(_with_readers(caller, account, container, path, is_public))
+    return as_image(_with_readers(caller, account, container, path, is_public))
 
 
 def _with_readers(caller: Caller, account: str, container: str, path: str, is_public: bool | None) -> StoredObject:
@@ -136,7 +137,7 @@ def update_image(caller: Caller, image_id: str, *, changes: Mapping[str, str], p
         meta[PREFIX + "description"] = changes["description"]
     meta |= {PROPERTY + key: None for key, value in properties.items() if value is None}
     object_store().update_meta(caller, account, container, path, domain=DOMAIN, meta=meta)
-    return _image(_with_readers(caller, account, container, path, is_public))
+    return as_image(_with_readers(caller, account, container, path, is_public))
 
 
 def unregister_image(caller: Caller, image_id: str) -> None:
