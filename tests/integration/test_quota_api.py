@@ -19,7 +19,7 @@ from synnefo.astakos.models import (
     User,
 )
 from synnefo.astakos.quotaholder.models import Commission, Holding, Provision
-from synnefo.astakos.services import limits
+from synnefo.astakos.services import limits, users
 from tests.support.quota import Api, assert_balanced, component, fault_of, json_of, pair, resource, user
 
 pytestmark = pytest.mark.django_db
@@ -218,6 +218,12 @@ def test_a_refusal_speaks_of_units_and_of_whose_limit_it_is(service: Api, ann: t
     Holding.objects.filter(holder=f"user:{uuid}").update(limit=INFINITE)
     _, body = fault_of(service.issue(pair(uuid, 2 * 2**30, "cyclades.ram", project=project)), 413)
     assert f"1.5 GiB of 3 GiB left to all members of project {project} together." in body["message"]
+
+
+def test_only_accepted_users_have_holdings(service: Api) -> None:
+    users.create_user("new@example.org", verified=False, accepted=False)
+    assert Holding.objects.count() == 0
+    assert json_of(service.get("service_quotas")) == {}
 
 
 # Rights ------------------------------------------------------------------------------------------------------------
