@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import uuid
 from pathlib import Path
 from typing import Any
 
@@ -12,50 +11,23 @@ import pytest
 from django.db import transaction
 from django.test import Client
 
-from synnefo.astakos.services import projects, resources, tokens, users
-from synnefo.common import ports
+from synnefo.astakos.services import projects, resources
 from synnefo.pithos.adapters.file_blocks import FileBlocks
 from synnefo.pithos.hashing import EMPTY
-from synnefo.pithos.registration import SERVICES
 from synnefo.pithos.services import blocks
+from tests.support.pithos import Account, content, register_resources, usage
 
 BLOCK = 4 * 2**20
-ROOT = "/pithos/object-store/v1"
 pytestmark = pytest.mark.django_db(transaction=True)
-
-
-class Account:
-    """A user and his token, speaking to the object store."""
-
-    def __init__(self) -> None:
-        self.user = users.create_user(f"{uuid.uuid4().hex[:8]}@example.org", first_name="A", last_name="B")
-        self.token = tokens.issue_named(self.user, "test").secret
-        self.client = Client()
-
-    def __call__(self, method: str, path: str, body: bytes = b"", **headers: str) -> Any:
-        extra = {"HTTP_" + key.upper(): value for key, value in headers.items() if key != "content_type"}
-        return self.client.generic(method, f"{ROOT}/{self.user.uuid}{path}", body, content_type=headers.get("content_type", "text/plain"),
-                                   HTTP_X_AUTH_TOKEN=self.token, CONTENT_LENGTH=str(len(body)),
-                                   CONTENT_TYPE=headers.get("content_type", "text/plain"), **extra)
 
 
 @pytest.fixture
 def account(tmp_path: Path, settings_override: Any) -> Account:
     settings_override(PITHOS_BACKEND_BLOCK_PATH=str(tmp_path))
-    with transaction.atomic():
-        for definition in SERVICES["pithos_object-store"]["resources"].values():
-            resources.register_resource(definition, "pithos")
+    register_resources()
     made = Account()
     assert made("PUT", "/box").status_code == 201
     return made
-
-
-def content(response: Any) -> bytes:
-    return b"".join(response.streaming_content) if response.streaming else bytes(response.content)
-
-
-def usage(account: Account) -> int:
-    return ports.quota("pithos").usages(user_ids=[account.user.user_id])[account.user.user_id][account.user.system_project_id]["pithos.diskspace"].usage
 
 
 def test_an_object_comes_back_as_it_was_stored(account: Account) -> None:
@@ -222,9 +194,9 @@ def test_a_stranger_learns_nothing(account: Account) -> None:
     stranger = Account()
     for method, path in (("GET", "/box/mine"), ("HEAD", "/box/mine"), ("GET", "/box"), ("PUT", "/box/new"), ("DELETE", "/box/mine"), ("GET", "/none/x"),
                          ("PUT", "/new"), ("POST", "/box"), ("GET", "")):
-        answer = stranger.client.generic(method, f"{ROOT}/{account.user.uuid}{path}", b"", content_type="text/plain", HTTP_X_AUTH_TOKEN=stranger.token, CONTENT_LENGTH="0", CONTENT_TYPE="text/plain")
+        answer = stranger.client.generic(method, f"{account.root}{path}", b"", content_type="text/plain", HTTP_X_AUTH_TOKEN=stranger.token, CONTENT_LENGTH="0", CONTENT_TYPE="text/plain")
         assert answer.status_code == 403, (method, path)
-    anonymous = Client().get(f"{ROOT}/{account.user.uuid}/box/mine")
+    anonymous = Client().get(f"{account.root}/box/mine")
     assert anonymous.status_code == 401
 
 

@@ -65,10 +65,10 @@ def _entries(rows: QuerySet[StoredObject], asked: Listing) -> Iterator[StoredObj
         after = Q(name__gt=page[-1].name)
         for item in page:
             folder = fold(item.name, asked)
-            if folder is None or (folder == item.name and asked.shows_folder_objects):
+            if folder is None:
                 yield item
                 continue
-            yield folder
+            yield item if folder == item.name and asked.shows_folder_objects else folder
             after = names.behind(folder)
             break
 
