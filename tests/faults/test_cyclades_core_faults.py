@@ -97,6 +97,12 @@ def _ops(one: Backend, kind: str) -> list[str]:
     return [job.ops[0].op_id for operation in Operation.objects.filter(kind=kind) for job in cluster.find_jobs(operation.reason)]
 
 
+def _wait_for(one: Backend, job_id: int | None) -> None:
+    assert job_id is not None
+    cluster = cluster_for(one)
+    until(lambda: (job := cluster.get_job(job_id)) is not None and job.is_final)
+
+
 def _act(action: str, ann: Caller, server: Server) -> None:
     match action:
         case "server.start":
@@ -203,7 +209,8 @@ def test_a_process_that_dies(
         return bool((first if isinstance(first, Operation) else Operation.objects.get(pk=first)).kind == kind)
 
     killed = _die_in(monkeypatch, operations, step, concerns, afterwards=afterwards)
-    for work in (lambda: _build(ann) if server is None else _act(action, ann, server), settle):
+    steps: list[Callable[[], object]] = [lambda: _build(ann) if server is None else _act(action, ann, server), settle]
+    for work in steps:
         try:
             work()
         except Killed:
@@ -280,7 +287,7 @@ def test_events_alone_finish_everything(one: Backend, ann: Caller, simulated: Si
         else:
             _act(action, ann, server)
         task_job = Server.objects.get().task_job_id
-        until(lambda job=task_job: cluster_for(one).get_job(job).is_final)
+        _wait_for(one, task_job)
         messages = [message for message in events_of(simulated, after=first) for _ in range(2)]
         chance.shuffle(messages)
         for message in messages:
@@ -385,7 +392,7 @@ def test_a_build_is_tried_again_when_all_nodes_were_busy(one: Backend, ann: Call
     busy = ["OpPrereqError", ["No free node", "temp_insufficient_resources"]]
     simulated.control(jobs=[{"action": "fail", "match": "INSTANCE_CREATE", "result": busy}])
     server = _build(ann)
-    until(lambda: cluster_for(one).get_job(Server.objects.get().backendjobid).is_final)
+    _wait_for(one, Server.objects.get().backendjobid)
     reconcilers.follow_overdue(older_than=timedelta(0))
     server.refresh_from_db()
     assert (server.operstate, server.task) == ("BUILD", "BUILD")
@@ -500,7 +507,7 @@ def test_an_instance_that_an_operator_resized(one: Backend, ann: Caller) -> None
     server = _ready(ann, "STOPPED")
     job = cluster_for(one).modify_instance(
         f"snf-{server.pk}", InstanceChanges(beparams={"vcpus": 2, "minmem": 512, "maxmem": 512}), reason="operator")
-    until(lambda: cluster_for(one).get_job(job).is_final)
+    _wait_for(one, job)
     findings, _ = reconcilers.observe_all([one])
     assert [item.kind for item in findings] == ["flavor"]
     reconcilers.repair(findings)

@@ -16,7 +16,7 @@ from synnefo.common.settings import conf
 from synnefo.cyclades.adapters import cluster_for
 from synnefo.cyclades.models import Backend, BackendNetwork
 from synnefo.cyclades.models.backends import MAX_BACKENDS
-from synnefo.cyclades.ports import Capacity, ClusterInfo
+from synnefo.cyclades.ports import Capacity, ClusterInfo, GanetiLoginRefused
 from synnefo.cyclades.services import network_jobs, network_operations
 
 log = structlog.get_logger(__name__)
@@ -27,11 +27,18 @@ CONNECTION = {"clustername", "port", "username", "password_encrypted", "rapi_hos
 
 def check_access(backend: Backend) -> ClusterInfo:
     """Ask the cluster who it is. Raises when it cannot be reached, refuses the login, or is another one."""
-    info = cluster_for(backend).info()
+    cluster = cluster_for(backend)
+    try:
+        info = cluster.info()
+    except GanetiLoginRefused as error:
+        raise InvalidInput(f"The cluster refused the login of {backend.username}. Check user and password.", field="password") from error
     if info.name != backend.clustername:
         raise InvalidInput(f"The cluster calls itself {info.name}, not {backend.clustername}. Register it by that name.")
-    # Changes nothing, but is refused to a login without write access.
-    cluster_for(backend).add_cluster_tags(["snf:access-check"], reason="snf:access-check", dry_run=True)
+    try:
+        # Changes nothing, but is refused to a login without write access.
+        cluster.add_cluster_tags(["snf:access-check"], reason="snf:access-check", dry_run=True)
+    except GanetiLoginRefused as error:
+        raise InvalidInput(f"User {backend.username} of the cluster has no write access.", field="username") from error
     return info
 
 

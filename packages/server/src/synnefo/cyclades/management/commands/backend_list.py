@@ -17,7 +17,7 @@ USABLE = Prefetch("backend_networks", BackendNetwork.objects.filter(network__pub
 def _ips(backend: Backend) -> str:
     """Free and all addresses of its public networks; those of drained ones are not free."""
     free = total = 0
-    for row in backend.backend_networks.all():  # type: ignore[attr-defined]
+    for row in backend.backend_networks.all():
         for subnet in row.network.subnets.all():
             there, used = network_usage.counts(subnet)
             total += there

@@ -85,7 +85,7 @@ class Command(ShowCommand):
     def _jobs(self, cluster: GanetiCluster, server: Server) -> type_section:
         name = ganeti_names.instance_name(server.pk)
         rows = [(job.id, ", ".join(job.summary), job.status, job.ended_at) for job in cluster.list_jobs()
-                if any(op.target == name for op in job.ops)]
+                if any(f"({name})" in item for item in job.summary)]
         return ("Jobs", ("ID", "Summary", "Status", "Ended"), rows)
 
 
