@@ -252,7 +252,9 @@ def _configure_script(layout: Layout) -> str:
           /usr/lib/ganeti/daemon-util check $d 2>/dev/null || /usr/lib/ganeti/daemon-util start $d
         done
         for i in $(seq 20); do gnt-cluster getmaster >/dev/null 2>&1 && gnt-cluster info >/dev/null 2>&1 && break; sleep .5; done
-        ip -br a show gnt0 | grep -q '{layout.net}.11' || gnt-cluster activate-master-ip
+        # The daemons may be activating it themselves just now, in which case the command fails and the address is there.
+        has_address() {{ ip -br a show gnt0 | grep -q '{layout.net}.11'; }}
+        has_address || gnt-cluster activate-master-ip || {{ sleep 1; has_address; }}
         mkdir -p /run/ganeti/dhcp/pub0
         [ -s /run/ganeti/dnsmasq-pub0.pid ] && kill -0 $(cat /run/ganeti/dnsmasq-pub0.pid) 2>/dev/null || dnsmasq -C /etc/ganeti/dnsmasq-pub0.conf
     """

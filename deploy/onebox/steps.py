@@ -332,8 +332,10 @@ def boot_first_machine(run: Run) -> None:
         flavor = _flavor(run)
         run.step.note("creating")
         run.kamaki("server", "create", "--name", "first", "--flavor-id", str(flavor["id"]),
-                   "--image-id", run.facts["image"]["id"], "--ssh-key", str(run.state.ssh_key) + ".pub", "--wait")
+                   "--image-id", run.facts["image"]["id"], "--ssh-key", str(run.state.ssh_key) + ".pub")
         server = next(item for item in run.kamaki_json("server", "list") if item["name"] == "first")
+    run.step.note("building")
+    run.kamaki("server", "wait", str(server["id"]), "--until", "ACTIVE")
     shown = run.kamaki_json("server", "info", str(server["id"]))
     address = next(item["ipv4"] for item in shown["attachments"] if item["ipv4"])
     ssh = (f"ssh -i {run.state.ssh_key} -o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null "
