@@ -44,6 +44,8 @@ log = structlog.get_logger(__name__)
 EVENTS = Counter("synnefo_events", "Events by type and what became of them", ["type", "outcome"])
 AGE = Gauge("synnefo_event_age_seconds", "Age of the last applied event", ["cluster"])
 FINALS_KEPT = 32
+MOST_AHEAD = datetime.timedelta(seconds=60)
+"""A cluster's clock that is further ahead must not make everything that follows look old."""
 MAX_DETAILS = 65536
 OPERSTATES = {"OP_INSTANCE_CREATE": OperState.STARTED, "OP_INSTANCE_STARTUP": OperState.STARTED, "OP_INSTANCE_REBOOT": OperState.STARTED,
               "OP_INSTANCE_SHUTDOWN": OperState.STOPPED}
@@ -114,7 +116,10 @@ def _on_instance(message: Mapping[str, Any]) -> None:
     # Asked before the transaction, since it calls the cluster: a removal that failed because the instance is gone is done.
     is_gone = event.opcode == "OP_INSTANCE_REMOVE" and event.status in {"error", "canceled"} and _is_gone(event.cluster, server_id)
     network_operations.start(apply(server_id, event, is_gone=is_gone))
-    AGE.labels(event.cluster).set((timezone.now() - event.at).total_seconds())
+    age = timezone.now() - event.at
+    AGE.labels(event.cluster).set(age.total_seconds())
+    if -age > MOST_AHEAD:
+        log.error("event.from_the_future", cluster=event.cluster, ahead_s=-age.total_seconds())
 
 
 def _is_gone(cluster: str, server_id: int) -> bool:
@@ -143,7 +148,7 @@ def apply(server_id: int, event: Event, *, is_gone: bool = False) -> list[Operat
     pending = _apply_final(server, event, succeeded=event.succeeded or is_gone)
     if event.job_id:
         server.final_jobs = [*server.final_jobs, event.job_id][-FINALS_KEPT:]
-        operations.finish(event.job_id, backend_id=server.backend.pk, succeeded=event.succeeded or is_gone)
+        operations.finish(event.job_id, server=server, succeeded=event.succeeded or is_gone)
     server.save()
     log.info("event.applied", server=server.pk, opcode=event.opcode, status=event.status, job=event.job_id, operstate=server.operstate)
     return [operation for operation in pending if operation is not None]
@@ -200,7 +205,7 @@ def _apply_final(server: Server, event: Event, *, succeeded: bool) -> list[Opera
             _note_failure(server, event)
     if succeeded or event.opcode == "OP_INSTANCE_CREATE":
         # Only what settles something moves the clock, so that a late failure of an earlier job hides no success.
-        server.backendtime = max(server.backendtime, event.at)
+        server.backendtime = max(server.backendtime, min(event.at, timezone.now() + MOST_AHEAD))
     if event.nics is not None and not server.deleted:
         has_failed = is_expected and not succeeded and event.opcode == "OP_INSTANCE_SET_PARAMS"
         sync_nics(server, event.nics, at=event.at, is_connecting=server.task == "CONNECT", has_failed=has_failed)

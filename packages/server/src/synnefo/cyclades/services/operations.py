@@ -205,9 +205,9 @@ def _refuse(operation: Operation, kind: Kind, error: DomainError) -> None:
     log.warning("operation.refused", operation=str(row.uuid), kind=row.kind, server=row.server_id, reason=error.public)
 
 
-def finish(job_id: int, *, backend_id: int, succeeded: bool) -> None:
-    """A job has ended: the operation whose last job it is has ended too. In the caller's transaction; repeatable."""
-    for row in Operation.objects.select_for_update().filter(backend_id=backend_id, state=OperationState.SUBMITTED, server__isnull=False):
+def finish(job_id: int, *, server: Server, succeeded: bool) -> None:
+    """A job has ended: the operation of the server (locked) whose last job it is has ended too. Repeatable."""
+    for row in Operation.objects.select_for_update().filter(server=server, state=OperationState.SUBMITTED):
         if row.jobs and row.jobs[-1] == job_id:
             row.state = OperationState.DONE if succeeded else OperationState.FAILED
             row.save(update_fields=["state", "updated_at"])
