@@ -16,7 +16,7 @@ import pytest
 
 from kamaki import errors
 from tests.support.clouds import Cloud, cloud, wait_for
-from tests.support.rabbitmq import RabbitMQ
+from tests.support.rabbitmq import RabbitMQ, rabbitmq
 
 pytestmark = [pytest.mark.ganeti, pytest.mark.rabbitmq, pytest.mark.slow, pytest.mark.timeout(2400)]
 SEED = 20261123
@@ -27,7 +27,8 @@ IN_FLIGHT = 2
 
 @pytest.fixture
 def broken_cloud(tmp_path: Path) -> Iterator[tuple[Cloud, RabbitMQ]]:
-    with RabbitMQ(tmp_path / "rabbitmq") as broker, cloud(tmp_path / "cloud", "ganeti", "--no-vm", "--broker", broker.url) as made:
+    with rabbitmq() as broker, cloud(tmp_path / "cloud", "ganeti", "--no-vm", "--broker", broker.url) as made:
+        broker.settle()
         yield made, broker
 
 
@@ -43,7 +44,8 @@ class Nemesis(threading.Thread):
         while not self.stop.wait(self.random.uniform(1.0, 5.0)):
             victim = self.random.choice([*VICTIMS, "rabbitmq"] if self.deeds["rabbitmq"] < 3 else VICTIMS)
             if victim == "rabbitmq":
-                self.broker.restart()
+                self.broker.kill()
+                self.broker.start()
             else:
                 self.target.kill(victim)
             self.deeds[victim] += 1

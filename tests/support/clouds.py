@@ -22,6 +22,11 @@ BIN = ROOT / ".venv" / "bin"
 CACHE = Path(os.environ.get("SYNNEFO_TEST_CACHE", "/var/tmp/synnefo-test-cache"))
 
 
+def clean_environment() -> dict[str, str]:
+    """The environment without the settings that the tests of this process run under."""
+    return {key: value for key, value in os.environ.items() if not key.startswith(("SYNNEFO_", "DJANGO_"))}
+
+
 def free_port_pair() -> int:
     """A port whose successor is free too: the web service's and the console proxy's."""
     for _ in range(100):
@@ -47,7 +52,7 @@ class Cloud:
 
     def synnefo(self, *arguments: str, check: bool = True, timeout_s: float = 1800) -> subprocess.CompletedProcess[str]:
         command = [str(ROOT / "synnefo"), "--state-dir", str(self.directory), *arguments]
-        done = subprocess.run(command, capture_output=True, text=True, timeout=timeout_s, check=False)
+        done = subprocess.run(command, capture_output=True, text=True, timeout=timeout_s, check=False, env=clean_environment())
         if check and done.returncode:
             raise AssertionError(f"{' '.join(command)}\n{done.stdout[-4000:]}\n{done.stderr[-6000:]}")
         return done
@@ -73,7 +78,7 @@ class Cloud:
     def run(self, *command: str, check: bool = True, timeout_s: float = 600, **environment: str) -> str:
         """Run a program of the environment (kamaki, openstack, swift, snf-manage ...) and return what it printed."""
         done = subprocess.run([str(BIN / command[0]), *command[1:]], capture_output=True, text=True, timeout=timeout_s,
-                              check=False, env=os.environ | self.environment | environment)
+                              check=False, env=clean_environment() | self.environment | environment)
         if check and done.returncode:
             raise AssertionError(f"{' '.join(command)} left with {done.returncode}\n{done.stdout[-3000:]}\n{done.stderr[-3000:]}")
         return done.stdout
