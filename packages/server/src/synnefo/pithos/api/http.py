@@ -11,6 +11,7 @@ from typing import Any, cast
 from urllib.parse import quote, unquote_to_bytes
 
 from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.http.request import RawPostDataException
 from django.http.response import HttpResponseBase
 from django.utils.http import http_date
 
@@ -189,6 +190,23 @@ class Counted:
         if self.count > self._limit:
             raise RequestTooLarge(f"At most {self._limit} bytes in one request.")
         return data
+
+
+MAX_DRAINED = 32 * 2**20
+
+
+def drain(request: HttpRequest) -> None:
+    """Read and forget what is left of the body of a refused request: the client still sends it, and would not see the answer before.
+
+    Bounded: whoever sends more than this for nothing is cut off.
+    """
+    is_chunked = "chunked" in request.headers.get("Transfer-Encoding", "").lower()
+    stream, left = request.META["wsgi.input"] if is_chunked else request, MAX_DRAINED
+    try:
+        while left > 0 and (piece := stream.read(2**16)):
+            left -= len(piece)
+    except (OSError, RawPostDataException):
+        return  # the client is gone, or all has been read
 
 
 # Conditions -------------------------------------------------------------------------------------------------------

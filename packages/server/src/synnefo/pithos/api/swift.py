@@ -33,6 +33,8 @@ RESELLER = "AUTH_"
 def dispatch(request: HttpRequest, **_: Any) -> HttpResponseBase:
     """All of the dialect. Who is not known is told how to be."""
     response: HttpResponseBase = _dispatch(request)
+    if response.status_code >= 400:
+        http.drain(request)
     if response.status_code == 401:
         response["WWW-Authenticate"] = 'Swift realm="unknown"'
     return response

@@ -8,6 +8,7 @@ from urllib.parse import urlparse
 
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
+from django.views.decorators.csrf import csrf_exempt
 
 from synnefo.common.auth import api_caller
 from synnefo.common.errors import InvalidInput, MethodNotAllowed
@@ -39,9 +40,17 @@ def _parts(rest: str) -> list[str]:
     return parts
 
 
-@guarded()
+@csrf_exempt
 def dispatch(request: HttpRequest, **_: Any) -> HttpResponseBase:
     """One view for all paths, because the router would normalise object names."""
+    response: HttpResponseBase = _dispatch(request)
+    if response.status_code >= 400:
+        http.drain(request)
+    return response
+
+
+@guarded()
+def _dispatch(request: HttpRequest) -> HttpResponseBase:
     parts = split(request, "/object-store/v1", "/object-store/v1.0")
     if parts:
         parts[0] = parts[0].removeprefix("AUTH_")

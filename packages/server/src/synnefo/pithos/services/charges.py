@@ -12,7 +12,7 @@ from typing import TypeVar
 import structlog
 from django.db import DatabaseError
 
-from synnefo.common.errors import DomainError, Forbidden, NotFound, StateConflict
+from synnefo.common.errors import DomainError, Forbidden, NotFound, QuotaExceeded, StateConflict
 from synnefo.common.ids import ProjectID, Serial, UserID
 from synnefo.common.ports import quota
 from synnefo.pithos.models import PendingSerial
@@ -36,6 +36,11 @@ def charged(account: str, deltas: Mapping[str, int], what: str, write: Callable[
         return write(None)
     try:
         serial = quota("pithos").issue(UserID(account), wanted, request_id=str(uuid.uuid4()), name=what[:1000])
+    except QuotaExceeded as error:
+        if (error.data or {}).get("name") == "NoQuantityError":
+            # Others who change the same thing have its release under way already: one of the two gives up in a moment.
+            raise ChangedMeanwhile("Others change this, or the quota service counts less than is stored. Try again.") from error
+        raise
     except NotFound as error:
         raise Forbidden("The project of this container gives you no storage any more. Move the container to another project.") from error
     try:
