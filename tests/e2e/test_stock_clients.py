@@ -15,7 +15,9 @@ pytestmark = [pytest.mark.ganeti, pytest.mark.slow, pytest.mark.timeout(1200)]
 
 def openstack(cloud: Cloud, *arguments: str) -> Any:
     output = cloud.run("openstack", *arguments, "-f", "json")
-    return json.loads(output) if output.strip() else None
+    # While it waits the client writes dots and empty lines in front of the result.
+    start = min((place for place in (output.find("{"), output.find("[")) if place >= 0), default=None)
+    return None if start is None else json.loads(output[start:])
 
 
 def test_openstack_client_reads_the_cloud(real_cloud: Cloud) -> None:

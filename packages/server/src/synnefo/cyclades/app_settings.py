@@ -66,6 +66,7 @@ _declare("VMAPI_TTL_SECONDS", int, 3600, "How long build parameters are kept for
 _declare("VMAPI_RESET_PARAMS", bool, True, "Forget build parameters once the build has ended.")
 
 # All APIs of cyclades.
+_declare("POLL_LIMIT", int, 3600, "Oldest time a changes-since may name.", unit="seconds")
 _declare("CYCLADES_API_MAX_LIMIT", int, 1000, "Objects on a page of a list at most.")
 _declare("CYCLADES_SHARED_RESOURCES_ENABLED", bool, False, "Let users share servers, networks and addresses with a project.")
 
