@@ -250,6 +250,18 @@ def test_a_request_that_dies_before_it_tells_the_ledger(one: Backend, ann: Calle
     _check_truth(one, ann)
 
 
+def test_what_is_given_back_before_the_ledger_heard_of_it(one: Backend, ann: Caller, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The build's commission is decided, not yet told, and the server is gone already."""
+    with monkeypatch.context() as patched:
+        patched.setattr(commissions, "accept_now", lambda serial: None)
+        server = _build(ann)
+    settle()
+    verbs.delete_server(ann, server.pk)
+    settle()
+    assert [used(ann, resource) for resource in RESOURCES] == [0] * len(RESOURCES)
+    _check_truth(one, ann)
+
+
 @pytest.mark.parametrize("seed", range(6))
 def test_events_doubled_and_in_any_order(one: Backend, ann: Caller, simulated: SimulatedCluster, seed: int) -> None:
     """Every event twice, shuffled, with what was lost found by the worker: the end is the same."""
@@ -425,6 +437,19 @@ def test_destroying_a_server_that_is_being_built(
     server.refresh_from_db()
     assert server.deleted
     assert [used(ann, resource) for resource in RESOURCES] == [0] * len(RESOURCES)
+    _check_truth(one, ann)
+
+
+def test_a_build_that_nobody_submitted_before_the_end(one: Backend, ann: Caller, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Both requests died right after their commit: nothing is built only to be removed."""
+    with monkeypatch.context() as patched:
+        patched.setattr(operations, "perform", lambda operation, **_: operation)
+        server = _build(ann)
+        verbs.delete_server(ann, server.pk)
+    settle()
+    server.refresh_from_db()
+    assert server.deleted
+    assert _ops(one, "server.create") == []
     _check_truth(one, ann)
 
 

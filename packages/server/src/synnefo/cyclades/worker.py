@@ -79,8 +79,14 @@ class Worker:
     def run(self) -> None:
         while not self.stopping.is_set():
             self.run_due()
-            self.heartbeat.write_text(json.dumps({"pid": os.getpid(), "at": time.time()}), "utf-8")
+            self._show_life()
             self.stopping.wait(IDLE_S)
+
+    def _show_life(self) -> None:
+        """Whole or not at all: workers that run side by side share the file."""
+        fresh = self.heartbeat.with_suffix(f".{os.getpid()}")
+        fresh.write_text(json.dumps({"pid": os.getpid(), "at": time.time()}), "utf-8")
+        fresh.replace(self.heartbeat)
 
     def run_due(self) -> None:
         import structlog

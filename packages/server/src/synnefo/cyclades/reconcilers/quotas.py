@@ -63,7 +63,7 @@ def differences() -> list[Difference]:
     """Where the ledger is wrong. What is under way is marked, not hidden."""
     totals = counted()
     found = []
-    moving = set(Operation.objects.filter(state=OperationState.PENDING, kind="quota.adjust").values_list("payload__user", flat=True))
+    moving = set(Operation.objects.filter(state=OperationState.PENDING, kind__in=("quota.adjust", "network.release_quota")).values_list("payload__user", flat=True))
     seen = set()
     for user, projects in quota("cyclades").usages().items():
         for project, resources in projects.items():

@@ -8,14 +8,14 @@ committed: it is rejected once it is older than any request may take.
 from __future__ import annotations
 
 import datetime
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import structlog
 from django.db import transaction
 from django.utils import timezone
 
-from synnefo.common.errors import DomainError
-from synnefo.common.ids import Serial
+from synnefo.common.errors import DependencyUnavailable, DomainError, QuotaExceeded
+from synnefo.common.ids import ProjectID, Serial, UserID
 from synnefo.common.ports import quota
 from synnefo.cyclades.models import CommissionRecord
 
@@ -79,6 +79,28 @@ def settle(serials: Sequence[int] | None = None) -> int:
     # Serials that the ledger does not know any more were settled before: our answer was lost, not the decision.
     CommissionRecord.objects.filter(serial__in=[row.serial for row in decided]).delete()
     return len(decided)
+
+
+def follow(user_id: UserID, charges: Mapping[tuple[ProjectID, str], int], *, request_id: str, name: str) -> None:
+    """Make the ledger follow what has already happened: forced, settled at once, and by its `request_id` only once.
+
+    Raises `DependencyUnavailable` when more would be given back than the ledger counts: what is given back may have been taken by a
+    decision or an operation that has not reached the ledger yet, so that it is to be tried again.
+    """
+    try:
+        quota(COMPONENT).issue(user_id, charges, request_id=request_id, name=name, force=True, auto_accept=True)
+        return
+    except QuotaExceeded:
+        settle()
+    try:
+        quota(COMPONENT).issue(user_id, charges, request_id=request_id, name=name, force=True, auto_accept=True)
+    except QuotaExceeded as error:
+        raise DependencyUnavailable("The ledger has not heard yet of what is given back.") from error
+
+
+def follow_for() -> datetime.timedelta:
+    """How long `follow` is tried. What the ledger refuses for longer is an error of its own that reconciling corrects."""
+    return datetime.timedelta(days=1)
 
 
 def abandoned(now: datetime.datetime | None = None) -> list[Serial]:

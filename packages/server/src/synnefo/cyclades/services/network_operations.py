@@ -17,7 +17,6 @@ from django.utils import timezone
 from synnefo.common.db import transactional
 from synnefo.common.errors import DependencyUnavailable, DomainError
 from synnefo.common.ids import ProjectID, UserID
-from synnefo.common.ports import quota
 from synnefo.cyclades import ganeti_names, macs
 from synnefo.cyclades.adapters import cluster_for
 from synnefo.cyclades.models.backends import Backend
@@ -26,7 +25,7 @@ from synnefo.cyclades.models.networks import BackendNetwork, Network, Port
 from synnefo.cyclades.models.operations import Operation
 from synnefo.cyclades.models.servers import Server
 from synnefo.cyclades.ports import GanetiCluster, GanetiNotFound, GanetiRefused, InstanceChanges
-from synnefo.cyclades.services import network_jobs, network_quota, networks, operations, ports
+from synnefo.cyclades.services import commissions, network_jobs, network_quota, networks, operations, ports
 
 log = structlog.get_logger(__name__)
 
@@ -183,14 +182,13 @@ def _note_absent(network_id: int, row_id: int) -> list[Operation]:
     return quota_release(network) if networks.recompute_state(network) else []
 
 
-@operations.register(RELEASE)
+@operations.register(RELEASE, give_up_after=commissions.follow_for)
 def _release(operation: Operation, cluster: GanetiCluster | None) -> list[int]:
     """One network is released once: the ledger knows the request by its operation."""
     payload = operation.payload
     charges = {(ProjectID(payload["project"]), network_quota.NETWORK): -1}
-    quota("cyclades").issue(
-        UserID(payload["user"]), charges, request_id=str(operation.uuid), force=True, auto_accept=True,
-        name=f"client: api, resource: network {payload['network']}, action: DESTROY")
+    commissions.follow(UserID(payload["user"]), charges, request_id=str(operation.uuid),
+                       name=f"client: api, resource: network {payload['network']}, action: DESTROY")
     return []
 
 

@@ -9,7 +9,6 @@ import structlog
 
 from synnefo.common.errors import DependencyUnavailable, DomainError
 from synnefo.common.ids import ProjectID, UserID
-from synnefo.common.ports import quota
 from synnefo.common.settings import conf
 from synnefo.cyclades import ganeti_names
 from synnefo.cyclades.adapters import cluster_for
@@ -147,13 +146,12 @@ def _delete(operation: Operation, cluster: GanetiCluster) -> list[int]:
     return [int(cluster.remove_instance(_name(operation), reason=operation.reason, depends=depends, timeout_s=0))]
 
 
-@operations.register("quota.adjust")
+@operations.register("quota.adjust", give_up_after=commissions.follow_for)
 def _adjust(operation: Operation, _cluster: None) -> list[int]:
     """Make the ledger follow what happened. The ledger knows a repeated request by the operation's id."""
     payload = operation.payload
     lines = {(ProjectID(project), resource): amount for project, resource, amount in payload["charges"]}
-    quota("cyclades").issue(UserID(payload["user"]), lines, request_id=str(operation.uuid), force=True, auto_accept=True,
-                            name=f"client: dispatcher, {payload['name']}")
+    commissions.follow(UserID(payload["user"]), lines, request_id=str(operation.uuid), name=f"client: dispatcher, {payload['name']}")
     return []
 
 
