@@ -135,7 +135,7 @@ class StoredObject:
     version: int
     size_bytes: int
     mapfile: str
-    """Hex root hash of the object's block map."""
+    """Name of the object's block map, empty when there is no content."""
     content_type: str
     modified_at: datetime
     created_at: datetime
