@@ -358,6 +358,20 @@ def test_commissions_of_dead_requests_are_settled(account: Account) -> None:
     assert usage(account) == 12
 
 
+def test_the_checksum_of_a_large_object_comes_later(account: Account, settings_override: Any) -> None:
+    data = b"x" * 40 + bytes(5)
+    account("POST", "/box?update", data, content_type="application/octet-stream")
+    settings_override(PITHOS_MD5_SYNC_MAX=44)
+    hashes = [hash_block(data[start : start + SIZE]) for start in range(0, len(data), SIZE)]
+    made = account("PUT", "/box/it?hashmap", json.dumps({"bytes": 45, "hashes": hashes}).encode(), content_type="application/json")
+    assert (made.status_code, made["ETag"]) == (201, root_of(data))
+    account("POST", "/box/it?update", x_object_meta_a="1")
+    assert len(commands.run("pithos-checksums", "--output-format", "json").json()) == 1
+    assert account("HEAD", "/box/it")["ETag"] == hashlib.md5(data).hexdigest()
+    assert account("GET", f"/box/it?version={made['X-Object-Version']}")["ETag"] == hashlib.md5(data).hexdigest()
+    assert commands.run("pithos-checksums", "--output-format", "json").json() == []
+
+
 def test_usage_that_is_wrong_is_found_and_set_right(account: Account) -> None:
     account("PUT", "/box/it", b"content")
     assert commands.run("reconcile-resources-pithos").code == 0

@@ -111,15 +111,21 @@ def missing_for(accounts: Sequence[str], names: Sequence[str]) -> list[str]:
     return [name for name in wanted if name in absent or name not in known]
 
 
+def _ordered(names: Iterable[str]) -> list[str]:
+    """Each once, in one order for all, so that two uploads of the same blocks do not wait for each other."""
+    return sorted({name for name in names if name != EMPTY})
+
+
 def lease(account: str, names: Iterable[str]) -> None:
-    """The account has sent these blocks."""
+    """The account has sent these blocks. Leases that have run out go."""
+    BlockLease.objects.filter(account=account, expires_at__lt=timezone.now()).delete()
     expires = timezone.now() + datetime.timedelta(seconds=conf.PITHOS_BLOCK_LEASE_SECONDS)
     BlockLease.objects.bulk_create(
-        [BlockLease(account=account, block=name, expires_at=expires) for name in dict.fromkeys(names) if name != EMPTY],
+        [BlockLease(account=account, block=name, expires_at=expires) for name in _ordered(names)],
         update_conflicts=True, unique_fields=["account", "block"], update_fields=["expires_at"], batch_size=BATCH)
 
 
 def record_use(account: str, names: Iterable[str]) -> None:
     """An object of the account has these blocks. In the transaction that writes the object."""
-    BlockUse.objects.bulk_create([BlockUse(account=account, block=name) for name in dict.fromkeys(names) if name != EMPTY],
+    BlockUse.objects.bulk_create([BlockUse(account=account, block=name) for name in _ordered(names)],
                                  ignore_conflicts=True, batch_size=BATCH)
