@@ -12,7 +12,7 @@ from typing import Protocol
 
 from django.utils import timezone
 
-from synnefo.common.errors import InvalidInput, RequestTooLarge
+from synnefo.common.errors import RequestTooLarge
 from synnefo.common.settings import conf
 from synnefo.pithos.adapters.file_blocks import FileBlocks
 from synnefo.pithos.hashing import EMPTY
@@ -27,9 +27,7 @@ class Readable(Protocol):
 
 
 def store() -> BlockStore:
-    """The block store that the settings name."""
-    if conf.PITHOS_BACKEND_STORAGE != "nfs":
-        raise InvalidInput("PITHOS_BACKEND_STORAGE: only nfs is known.")
+    """The block store in use: files are the only kind there is so far."""
     return _file_store(conf.PITHOS_BACKEND_BLOCK_PATH, conf.PITHOS_BACKEND_BLOCK_SIZE, conf.PITHOS_BACKEND_BLOCK_UMASK)
 
 
