@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-import subprocess
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
+from synnefo_node.image.confined import run
 from synnefo_node.image.errors import ImageError
 
-TIMEOUT_S = 60
+_NUMBER = re.compile(r"(\d+)$")
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,23 +22,19 @@ class Partition:
     size: int
 
 
-def run(*command: str, input_: str | None = None, ok: tuple[int, ...] = (0,)) -> str:
-    """Run a tool without network, with bounded time. Raises `ImageError` with the end of what it said."""
-    confined = ["unshare", "--net", "--", *command]
-    try:
-        done = subprocess.run(confined, input=input_, capture_output=True, text=True, errors="replace", check=False, timeout=TIMEOUT_S)
-    except subprocess.TimeoutExpired as error:
-        raise ImageError(f"{command[0]} took too long") from error
-    if done.returncode not in ok:
-        raise ImageError(f"{command[0]} failed: {(done.stderr or done.stdout).strip()[-300:]}")
-    return done.stdout
-
-
 def read(disk: Path) -> list[Partition]:
     """Raises `ImageError` when there is no partition table."""
     table = json.loads(run("sfdisk", "--json", str(disk)))["partitiontable"]
     sector = int(table.get("sectorsize", 512))
-    return [Partition(index, item["start"] * sector, item["size"] * sector) for index, item in enumerate(table.get("partitions", []), 1)]
+    return [Partition(_number(disk, item["node"]), item["start"] * sector, item["size"] * sector) for item in table.get("partitions", [])]
+
+
+def _number(disk: Path, node: str) -> int:
+    """Tables may leave numbers out, and hold them in any order."""
+    match = _NUMBER.search(node.removeprefix(str(disk)))
+    if match is None:
+        raise ImageError("The image's partition table cannot be read")
+    return int(match[1])
 
 
 def choose_root(partitions: list[Partition], wanted: str) -> Partition:
