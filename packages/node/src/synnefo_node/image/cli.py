@@ -100,13 +100,21 @@ def main() -> None:
             SCRIPTS[name]()
             return
         with _monitor(os.environ.get("INSTANCE_NAME", "")):
-            try:
-                create()
-            except ImageError as error:
-                progress.error(str(error))
-                raise
-    except ImageError as error:
+            _create_and_tell()
+    except (ImageError, OSError) as error:
         sys.exit(f"snf-image: {error}")
+
+
+def _create_and_tell() -> None:
+    try:
+        create()
+    except ImageError as error:
+        progress.error(str(error))
+        raise
+    except OSError as error:
+        # A full disk of the node is the usual one.
+        progress.error(f"The node could not write the disk: {error.strerror}")
+        raise
 
 
 if __name__ == "__main__":

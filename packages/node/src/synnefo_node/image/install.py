@@ -8,7 +8,7 @@ from pathlib import Path
 PARAMETERS = """\
 config_url Address from which the parameters are fetched, once
 img_id Where the image is: pithosmap://MAP/SIZE, http(s)://, local://NAME or null
-img_format Format of the image: diskdump, extdump or ntfsdump
+img_format Format of the image: diskdump
 img_passwd Password of the users in the image
 img_passwd_hash Hash of that password
 auth_keys SSH public keys of the users in the image

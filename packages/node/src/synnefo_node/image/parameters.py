@@ -5,17 +5,18 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Self
 
 import httpx
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from synnefo_node.image.errors import ImageError
 
 TIMEOUT_S = 30.0
 ATTEMPTS = 5
 MAX_BYTES = 2 * 2**20
-FORMATS = ("diskdump", "extdump", "ntfsdump", "raw", "qcow2")
+FORMATS = ("diskdump", "raw", "qcow2")
+"""Whole disks. Which of the two it is, the image itself tells."""
 
 
 class PersonalityFile(BaseModel):
@@ -53,6 +54,12 @@ class Parameters(BaseModel):
         if value not in FORMATS:
             raise ValueError(f"unknown image format {value!r}; use one of {', '.join(FORMATS)}")
         return value
+
+    @model_validator(mode="after")
+    def _one_password(self) -> Self:
+        if self.img_passwd and self.img_passwd_hash:
+            raise ValueError("give img_passwd or img_passwd_hash, not both")
+        return self
 
     def property(self, name: str, default: str = "") -> str:
         """An image property, that of the instance first; names do not mind case."""
