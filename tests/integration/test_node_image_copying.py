@@ -29,7 +29,7 @@ RAW[-3:] = b"end"
 
 @pytest.fixture
 def config(tmp_path: Path) -> NodeConfig:
-    return NodeConfig(PITHOS_BLOCK_PATH=tmp_path / "blocks", IMAGE_DIR=tmp_path / "images", IMAGE_MAX_BYTES=64 * MIB)
+    return NodeConfig.model_validate({"PITHOS_BLOCK_PATH": tmp_path / "blocks", "IMAGE_DIR": tmp_path / "images", "IMAGE_MAX_BYTES": 64 * MIB})
 
 
 def copy(address: str, config: NodeConfig, disk: Path) -> None:
