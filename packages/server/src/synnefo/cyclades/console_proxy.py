@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import time
 from typing import Any
 from urllib.parse import parse_qs, urlparse
 
@@ -62,7 +63,7 @@ def handler() -> Any:
             # Browsers say where the page came from; a page of somebody else may not use our tickets.
             origin = self.headers.get("Origin")
             if origin is not None and urlparse(origin).netloc not in {own, self.headers.get("Host", "")}:
-                raise self.CClose(1008, "This page may not open consoles.")
+                raise self.server.EClose("A page of another site may not open consoles.")
             super().validate_connection()
 
         def get_target(self, target_plugin: Any) -> Any:
@@ -71,6 +72,17 @@ def handler() -> Any:
             if found is None:
                 raise self.server.EClose("The ticket is unknown, used or too old.")
             return found
+
+        def print_traffic(self, token: str = ".") -> None:
+            # Called for everything that passes, in either direction.
+            self.last_traffic = time.monotonic()
+            super().print_traffic(token)
+
+        def send_ping(self, data: bytes = b"") -> None:
+            # Called every heartbeat while the connection lives.
+            if time.monotonic() - self.last_traffic > 60 * conf.CONSOLE_IDLE_MINUTES:
+                raise self.CClose(1000, "Nothing happened for too long.")
+            super().send_ping(data)
 
     return Handler
 
@@ -87,8 +99,7 @@ def main() -> None:
 
     server = WebSocketProxy(
         RequestHandlerClass=handler(), listen_host=args.proxy_listen_address, listen_port=args.listen_port, target_host=None, target_port=None,
-        token_plugin=TicketPlugin(None), cert=args.cert_file or "", key=args.key_file, ssl_only=bool(args.cert_file), heartbeat=30, file_only=True,
-        no_parent=True, idle_timeout=0, timeout=0, traffic=False, verbose=False, web="")
+        token_plugin=TicketPlugin(None), cert=args.cert_file or "", key=args.key_file, ssl_only=bool(args.cert_file), heartbeat=30, file_only=True)
     log.info("vncauthproxy.started", address=args.proxy_listen_address, port=args.listen_port, idle_minutes=conf.CONSOLE_IDLE_MINUTES)
     server.start_server()
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+from pathlib import Path
 from urllib.parse import unquote, urlparse
 
 from synnefo.common import app_settings as _common_settings  # noqa: F401 - declares
@@ -100,6 +101,8 @@ TEMPLATES = [{
     ]},
 }]
 STATIC_URL = "/static/"
+# noVNC comes from Debian's package; the console page loads it from here.
+STATICFILES_DIRS = [("novnc", conf.NOVNC_DIR)] if Path(conf.NOVNC_DIR).is_dir() else []
 WHITENOISE_USE_FINDERS = True  # a one-box site needs no collectstatic
 WHITENOISE_AUTOREFRESH = False
 SESSION_COOKIE_SECURE = conf.SESSION_COOKIE_SECURE

@@ -20,6 +20,6 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("containers/<str:container>/block", storage.upload_block, name="upload-block"),
     path("containers/<str:container>/delete", storage.delete, name="file-delete"),
     path("containers/<str:container>/folder/<path:prefix>", storage.folder, name="folder"),
-    path("containers/<str:container>/folder/", storage.folder, {"prefix": ""}, name="folder"),
+    path("containers/<str:container>/folder/", storage.folder, {"prefix": ""}, name="container"),
     path("containers/<str:container>/file/<path:name>", storage.download, name="file"),
 ]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import uuid
 from typing import Any
+from urllib.parse import urlencode
 
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
 from django.shortcuts import render
@@ -12,6 +13,7 @@ from django.urls import reverse
 from django.views.decorators.http import require_GET
 
 from synnefo.common.errors import InvalidInput
+from synnefo.common.settings import conf
 from synnefo.web import machines
 from synnefo.web.gateway import ApiFault, Gateway
 from synnefo.web.views.common import page
@@ -93,7 +95,7 @@ def _form(request: HttpRequest, gateway: Gateway, form: dict[str, str], error: s
                for item in gateway.get("compute", "/flavors/detail")["flavors"]]
     flavors.sort(key=lambda item: (item["ram"], item["vcpus"], item["disk"]))
     images = [{"id": str(item["id"]), "name": item["name"], "description": (item.get("properties") or {}).get("description", "")}
-              for item in gateway.get("image", "/images/detail")]
+              for item in gateway.get("image", "/images/detail")["images"]]
     context = {"form": form, "error": error, "images": images, "flavors": flavors, "key": str(uuid.uuid4())}
     return render(request, "web/machines/create.html", context, status=status)
 
@@ -115,4 +117,5 @@ def ticket(request: HttpRequest, gateway: Gateway, server_id: int) -> JsonRespon
 @require_GET
 def console_by_token(request: HttpRequest) -> HttpResponse:
     """The page behind the address that the API hands out: its single-use token is all the authority it has."""
-    return render(request, "web/console.html", {"name": "Console", "token": request.GET.get("token", "")[:200]})
+    token = request.GET.get("token", "")[:200]
+    return render(request, "web/console.html", {"name": "a machine", "socket_url": f"{conf.CONSOLE_PROXY_URL}/console/ws?{urlencode({'token': token})}"})

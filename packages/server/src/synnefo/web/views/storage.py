@@ -29,7 +29,7 @@ def containers(request: HttpRequest, gateway: Gateway) -> HttpResponse:
         if not name or "/" in name:
             raise InvalidInput("A container needs a name without slashes.")
         gateway.call("PUT", "storage", gateway.account_path(name))
-        return HttpResponseRedirect(reverse("folder", args=[name, ""]))
+        return HttpResponseRedirect(_folder_url(name, ""))
     listed = gateway.call("GET", "storage", gateway.account_path(), query={"format": "json"}).json() or []
     rows = [item | {"modified": parse_datetime(item["last_modified"])} for item in listed]
     return render(request, "web/storage/containers.html", {"containers": rows})
@@ -42,17 +42,21 @@ def folder(request: HttpRequest, gateway: Gateway, container: str, prefix: str) 
         query["marker"] = request.GET["marker"]
     listed = gateway.call("GET", "storage", gateway.account_path(container), query=query).json() or []
     head = gateway.call("HEAD", "storage", gateway.account_path(container)).headers
-    folders = [{"name": item["subdir"][len(prefix):], "url": reverse("folder", args=[container, item["subdir"]])}
+    folders = [{"name": item["subdir"][len(prefix):], "url": _folder_url(container, item["subdir"])}
                for item in listed if "subdir" in item]
     files = [_file(container, prefix, item) for item in listed if "subdir" not in item]
     marker = (listed[-1].get("name") or listed[-1]["subdir"]) if len(listed) == PAGE else ""
     parts = [part for part in prefix.split("/") if part]
-    crumbs = [{"name": name, "url": reverse("folder", args=[container, "".join(f"{part}/" for part in parts[:index])])}
+    crumbs = [{"name": name, "url": _folder_url(container, "".join(f"{part}/" for part in parts[:index]))}
               for index, name in enumerate([container, *parts])]
     context = {"container": container, "prefix": prefix, "title": parts[-1] if parts else container, "crumbs": crumbs[:-1], "folders": folders,
                "files": files, "block_size": head.get("x-container-block-size", DEFAULT_BLOCK_SIZE),
                "next_url": f"?marker={quote(marker)}" if marker else ""}
     return render(request, "web/storage/folder.html", context)
+
+
+def _folder_url(container: str, prefix: str) -> str:
+    return reverse("folder", args=[container, prefix]) if prefix else reverse("container", args=[container])
 
 
 def _file(container: str, prefix: str, item: dict[str, Any]) -> dict[str, Any]:
@@ -76,7 +80,7 @@ def delete(request: HttpRequest, gateway: Gateway, container: str) -> HttpRespon
     name = request.POST.get("name", "")
     gateway.call("DELETE", "storage", gateway.account_path(container, name))
     messages.success(request, f"Deleted {name}")
-    return HttpResponseRedirect(reverse("folder", args=[container, name.rpartition("/")[0] + "/" if "/" in name else ""]))
+    return HttpResponseRedirect(_folder_url(container, "".join(name.rpartition("/")[:2])))
 
 
 @page("POST")
