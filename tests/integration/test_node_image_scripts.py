@@ -35,13 +35,13 @@ class Node:
     def disk(self) -> Path:
         return self.directory / "instance" / "disk0"
 
-    def script(self, name: str, *arguments: str, stdin: bytes = b"", prefix: tuple[str, ...] = (), **values: str) -> subprocess.CompletedProcess[bytes]:
+    def script(self, name: str, *arguments: str, stdin: bytes = b"", prefix: tuple[str, ...] = (), **values: Any) -> subprocess.CompletedProcess[bytes]:
         environment = {"PATH": "/sbin:/bin:/usr/sbin:/usr/bin", "SYNNEFO_NODE_CONFIG": str(self.directory / "node.json"), "OS_NAME": "snf-image",
                        "OS_API_VERSION": "20", **values}
         path = self.directory / "os" / name
         return subprocess.run([*prefix, str(path), *arguments], env=environment, cwd=path.parent, input=stdin, capture_output=True, check=False, timeout=120)
 
-    def create(self, prefix: tuple[str, ...] = (), **values: str) -> subprocess.CompletedProcess[bytes]:
+    def create(self, prefix: tuple[str, ...] = (), **values: Any) -> subprocess.CompletedProcess[bytes]:
         return self.script("create", prefix=prefix, INSTANCE_NAME="snf-7", DISK_COUNT="1", DISK_0_PATH=str(self.disk), NIC_COUNT="0", **values)
 
     def messages(self) -> list[dict[str, Any]]:
@@ -160,7 +160,7 @@ def test_how_it_goes_is_told(node: Node) -> None:
     ({"OSP_IMG_ID": "null", "OSP_IMG_PERSONALITY": '[{"path": 1}]'}, "img_personality"),
     ({"OSP_IMG_ID": "null", "OSP_IMG_PASSWD": PASSWORD, "OSP_IMG_PASSWD_HASH": "$6$x"}, "not both"),
 ])
-def test_bad_parameters_are_refused_before_anything_is_created(node: Node, values: dict[str, str], reason: str) -> None:
+def test_bad_parameters_are_refused_before_anything_is_created(node: Node, values: dict[str, Any], reason: str) -> None:
     done = node.script("verify", "parameters", **values)
     assert done.returncode == 1
     assert reason in done.stderr.decode()

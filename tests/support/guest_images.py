@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import subprocess
 from pathlib import Path
+from typing import IO
 
 from synnefo_node.image.ext import ExtFilesystem
 
@@ -75,17 +77,22 @@ def is_clean(path: Path) -> bool:
 
 def store(root: Path, content: bytes) -> str:
     """Put an image into a block store's directory as the object store lays it out. Returns its pithosmap address."""
+    return store_stream(root, io.BytesIO(content))
+
+
+def store_stream(root: Path, content: IO[bytes]) -> str:
+    """The same for an image that is too large for memory."""
     hashes = []
-    for start in range(0, len(content), BLOCK):
+    while block := content.read(BLOCK):
         # A block is named for its content without trailing zeros.
-        block = content[start : start + BLOCK].rstrip(b"\0")
-        name = hashlib.sha256(block).hexdigest()
-        hashes.append(bytes.fromhex(name))
-        _file(root / "blocks", name, block)
+        trimmed = block.rstrip(b"\0")
+        digest = hashlib.sha256(trimmed)
+        hashes.append(digest.digest())
+        _file(root / "blocks", digest.hexdigest(), trimmed)
     raw = b"".join(hashes)
     name = hashlib.sha256(raw).hexdigest()
     _file(root / "maps", name, raw)
-    return f"pithosmap://{name}/{len(content)}"
+    return f"pithosmap://{name}/{content.tell()}"
 
 
 def _file(base: Path, name: str, content: bytes) -> None:

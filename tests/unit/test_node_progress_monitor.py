@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from pathlib import Path
 from typing import Any
@@ -21,7 +22,7 @@ def read_in_pieces(text: str, cuts: list[int]) -> list[dict[str, Any]]:
     """What comes out when the text arrives in these pieces."""
     edges = sorted({0, len(text), *(cut % (len(text) + 1) for cut in cuts)})
     found, pending = [], ""
-    for start, end in zip(edges, edges[1:], strict=False):
+    for start, end in itertools.pairwise(edges):
         complete, pending = progress_monitor.split(pending + text[start:end])
         found += complete
     return found

@@ -35,7 +35,7 @@ def objects(stream: BinaryIO) -> Iterator[dict[str, Any]]:
 
 def split(text: str) -> tuple[list[dict[str, Any]], str]:
     """The complete objects at the beginning, and the rest that may become one."""
-    found = []
+    found: list[dict[str, Any]] = []
     while (start := text.find("{")) >= 0:
         text = text[start:]
         try:
