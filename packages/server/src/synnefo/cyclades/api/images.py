@@ -20,8 +20,10 @@ from synnefo.cyclades.api import requests
 from synnefo.cyclades.services import images
 from synnefo.cyclades.services.images import Image
 
+MAX_SIZE = 10**18 - 1
 META, PROPERTY = "x-image-meta-", "x-image-meta-property-"
 FIELDS = {"name", "location", "disk-format", "container-format", "size", "checksum", "is-public", "owner", "store", "description", "status"}
+FIXED = {"location", "size", "checksum", "store"}
 SORT_KEYS = {"id": lambda item: item.id, "name": lambda item: item.name, "size": lambda item: item.size_bytes, "status": lambda item: item.status,
              "disk_format": lambda item: item.disk_format, "container_format": lambda item: item.container_format,
              "created_at": lambda item: item.created_at, "updated_at": lambda item: item.updated_at}
@@ -70,6 +72,8 @@ def _given(request: HttpRequest) -> tuple[dict[str, str], dict[str, str]]:
             value = unquote_to_bytes(raw).decode("utf-8")
         except UnicodeDecodeError:
             raise InvalidInput(f"{name} is not valid UTF-8.") from None
+        if "\0" in value:
+            raise InvalidInput(f"{name} contains a NUL character.")
         if key.startswith(PROPERTY):
             properties[re.sub(r"[^a-z0-9]", "_", key.removeprefix(PROPERTY)).upper()] = value
         elif key.removeprefix(META) in FIELDS:
@@ -98,18 +102,14 @@ def _sorted(request: HttpRequest, caller: Caller) -> list[Image]:
         raise InvalidInput("sort_key or sort_dir is unknown.")
     found = [item for item in images.list_images(caller)
              if all(str(getattr(item, name)) == request.GET[name] for name in ("name", "disk_format", "container_format", "status") if name in request.GET)]
-    least, most = _size(request, "size_min", 0), _size(request, "size_max", 2**63)
+    least, most = _size_limits(request)
     found = [item for item in found if least <= item.size_bytes <= most]
     return sorted(found, key=SORT_KEYS[key], reverse=direction == "desc")
 
 
-def _size(request: HttpRequest, name: str, default: int) -> int:
-    text = request.GET.get(name)
-    if text is None:
-        return default
-    if not (text.isascii() and text.isdigit()) or len(text) > 18:
-        raise InvalidInput(f"{name} is a number.")
-    return int(text)
+def _size_limits(request: HttpRequest) -> tuple[int, int]:
+    least, most = request.GET.get("size_min", "0"), request.GET.get("size_max", str(MAX_SIZE))
+    return requests.number(least, "size_min", most=MAX_SIZE), requests.number(most, "size_max", most=MAX_SIZE)
 
 
 def v1_show(request: HttpRequest, caller: Caller, key: str) -> HttpResponseBase:
@@ -128,6 +128,7 @@ def v1_register(request: HttpRequest, caller: Caller) -> HttpResponseBase:
             raise InvalidInput(f"{META}{name} is needed.", field=name)
     if fields.get("store", "pithos") != "pithos":
         raise InvalidInput("The store is pithos.", field="store")
+    images.require_same(caller, fields["location"], size=fields.get("size"), checksum=fields.get("checksum"))
     item = images.register_image(
         caller, fields["name"], fields["location"], properties=properties, is_public=bool(_truth(fields)),
         disk_format=fields.get("disk_format", "diskdump"), container_format=fields.get("container_format", "bare"),
@@ -137,7 +138,11 @@ def v1_register(request: HttpRequest, caller: Caller) -> HttpResponseBase:
 
 def v1_update(request: HttpRequest, caller: Caller, key: str) -> HttpResponseBase:
     fields, properties = _given(request)
+    if fixed := FIXED & set(fields):
+        raise InvalidInput(f"{META}{min(fixed)} cannot be changed.")
     changes = {name: value for name, value in fields.items() if name in images.CHANGEABLE}
+    if "description" not in changes and "DESCRIPTION" in properties:
+        changes["description"] = properties["DESCRIPTION"]
     return _headers(images.update_image(caller, key, changes=changes, properties=dict(properties), is_public=_truth(fields)))
 
 
@@ -174,35 +179,50 @@ def _v2(item: Image, caller: Caller) -> dict[str, Any]:
     return found | ({"direct_url": item.location} if item.owner == caller.user_id else {})
 
 
-def _in(value: str, wanted: str | None) -> bool:
-    if wanted is None:
-        return True
+NO_FILTERS = {"limit", "marker", "sort", "sort_key", "sort_dir", "size_min", "size_max", "member_status", "tag", "os_hidden", "created_at", "updated_at"}
+"""Parameters of a list that are no filters, or that every image here passes."""
+
+
+def _in(value: str, wanted: str) -> bool:
     return value in wanted.removeprefix("in:").split(",") if wanted.startswith("in:") else value == wanted
 
 
 def v2_list(request: HttpRequest, caller: Caller) -> HttpResponseBase:
     query = request.GET
     found = [_v2(item, caller) for item in images.list_images(caller)]
-    found = [item for item in found if all(_in(str(item[key]), query.get(key)) for key in ("id", "name", "status", "visibility", "owner"))]
-    found.sort(key=lambda item: (item["created_at"], item["id"]), reverse=True)
-    return JsonResponse(_page(request, found))
+    found = [item for item in found if all(_in(str(item.get(key)), str(value)) for key, value in query.items() if key not in NO_FILTERS)]
+    least, most = _size_limits(request)
+    return JsonResponse(_page(request, _ordered(request, [item for item in found if least <= item["size"] <= most])))
+
+
+def _ordered(request: HttpRequest, found: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """By `sort` (key:direction,...) or sort_key and sort_dir; newest first otherwise. Raises `InvalidInput`."""
+    query = request.GET
+    wanted = query.get("sort") or f"{query.get('sort_key', 'created_at')}:{query.get('sort_dir', 'desc')}"
+    found = sorted(found, key=lambda item: str(item["id"]), reverse=True)
+    for part in reversed(wanted.split(",")[:4]):
+        key, _, direction = part.partition(":")
+        requests.one_of(key, tuple(SORT_KEYS), "sort key")
+        down = requests.one_of(direction or "desc", ("asc", "desc"), "sort direction") == "desc"
+        found.sort(key=lambda item: item[key], reverse=down)
+    return found
 
 
 def _page(request: HttpRequest, found: list[dict[str, Any]]) -> dict[str, Any]:
-    text, marker = request.GET.get("limit"), request.GET.get("marker")
-    if text is not None and (not (text.isascii() and text.isdigit()) or len(text) > 9):
-        raise InvalidInput("limit is a number.", field="limit")
+    most, marker = int(conf.CYCLADES_API_MAX_LIMIT), request.GET.get("marker")
     start = 0
     if marker:
         places = [index for index, item in enumerate(found) if item["id"] == marker]
         if not places:
             raise InvalidInput("marker names no image.", field="marker")
         start = places[0] + 1
-    limit = min(int(text), int(conf.CYCLADES_API_MAX_LIMIT)) if text is not None else int(conf.CYCLADES_API_MAX_LIMIT)
+    limit = min(requests.number(request.GET.get("limit", str(most)), "limit"), most)
     page = found[start : start + limit]
     body: dict[str, Any] = {"images": page, "schema": "/v2/schemas/images", "first": "/v2/images"}
     if len(found) > start + limit and page:
-        body["next"] = f"/v2/images?limit={limit}&marker={page[-1]['id']}"
+        query = request.GET.copy()
+        query["limit"], query["marker"] = str(limit), page[-1]["id"]
+        body["next"] = f"/v2/images?{query.urlencode()}"
     return body
 
 
@@ -217,11 +237,12 @@ def v2_register(request: HttpRequest, caller: Caller) -> HttpResponseBase:
         raise NotSupported("Upload the file to the object store, then register it here with its pithos:// location.")
     known = {"name", "location", "disk_format", "container_format", "visibility", "min_disk", "min_ram", "protected", "tags"}
     properties = {key: requests.text(value, key, most=4096, least=0) for key, value in body.items() if key not in known}
-    disk_format = body.get("disk_format") or "diskdump"
+    disk_format = requests.text(body.get("disk_format", "raw"), "disk_format")
+    visibility = requests.one_of(body.get("visibility", "private"), ("private", "shared", "public"), "visibility")
     item = images.register_image(
-        caller, requests.text(body.get("name"), "name"), body["location"], properties=properties, is_public=body.get("visibility") == "public",
-        disk_format="diskdump" if disk_format == "raw" else requests.text(disk_format, "disk_format"),
-        container_format=requests.text(body.get("container_format") or "bare", "container_format"))
+        caller, requests.text(body.get("name"), "name"), requests.text(body["location"], "location", most=images.MAX_LOCATION),
+        properties=properties, is_public=visibility == "public", disk_format="diskdump" if disk_format == "raw" else disk_format,
+        container_format=requests.text(body.get("container_format", "bare"), "container_format"))
     response = JsonResponse(_v2(item, caller), status=201)
     response["Location"] = f"/v2/images/{item.id}"
     return response
@@ -262,6 +283,7 @@ V2 = [
 @guarded()
 def dispatch(request: HttpRequest, version: str, path: str) -> HttpResponseBase:
     caller = api_caller(request)
+    requests.check_text_of(request)
     is_v2 = version.startswith("v2")
     allowed: list[str] = []
     for pattern, methods in V2 if is_v2 else V1:

@@ -12,7 +12,7 @@ from django.db.models import Prefetch, QuerySet
 from synnefo.common.ports import Caller
 from synnefo.common.settings import conf
 from synnefo.cyclades import ganeti_names
-from synnefo.cyclades.models import Flavor, OperState, Port, Server, ServerDiagnostic
+from synnefo.cyclades.models import Flavor, OperState, Port, Server, ServerDiagnostic, Volume
 from synnefo.cyclades.services.images import Image
 
 TASKS = {"BUILD": "BUILDING", "START": "STARTING", "STOP": "STOPPING", "REBOOT": "REBOOTING", "DESTROY": "DESTROYING", "RESIZE": "RESIZING",
@@ -28,9 +28,9 @@ POWER = {OperState.STARTED: 1, OperState.STOPPED: 4}
 
 
 def with_details(rows: QuerySet[Server]) -> QuerySet[Server]:
-    """Everything a detailed view needs, in a fixed number of queries."""
+    """Everything a detailed view needs, in a fixed number of queries; of the diagnostics the newest alone."""
     return rows.select_related("flavor__volume_type", "backend").prefetch_related(
-        "metadata", "volumes", Prefetch("diagnostics", ServerDiagnostic.objects.order_by("-id")),
+        "metadata", "volumes", Prefetch("diagnostics", ServerDiagnostic.objects.order_by("-id")[:1]),
         Prefetch("ports", Port.objects.filter(state="ACTIVE").order_by("id").select_related("network").prefetch_related("addresses__subnet")))
 
 
@@ -66,6 +66,11 @@ def status_of(server: Server, *, modern: bool) -> str:
 def brief(server: Server, version: str = "v2.0") -> dict[str, Any]:
     key: object = server.pk if version == "v2.0" else str(server.pk)
     return {"id": key, "name": server.name, "links": links("servers", server.pk, version)}
+
+
+def volumes_of(server: Server) -> list[Volume]:
+    """The server's disks in order."""
+    return sorted((volume for volume in server.volumes.all() if not volume.deleted), key=lambda volume: volume.index or 0)
 
 
 def _attachments(server: Server) -> list[dict[str, Any]]:
@@ -132,7 +137,6 @@ def modern(server: Server, caller: Caller, microversion: tuple[int, int]) -> dic
     if microversion >= (2, 47):
         flavor = {"vcpus": server.flavor.cpu, "ram": server.flavor.ram, "disk": server.flavor.disk, "ephemeral": 0, "swap": 0,
                   "original_name": server.flavor.name, "extra_specs": {}}
-    volumes = sorted((volume for volume in server.volumes.all() if not volume.deleted), key=lambda volume: volume.index or 0)
     found = brief(server, "v2.1") | {
         "user_id": server.user_id, "tenant_id": server.project_id, "status": status, "progress": 100 if status == "ACTIVE" else server.buildpercentage,
         "hostId": hashlib.sha224(f"{server.backend_id}:{server.project_id}".encode()).hexdigest(), "created": seconds(server.created_at),
@@ -143,7 +147,7 @@ def modern(server: Server, caller: Caller, microversion: tuple[int, int]) -> dic
         "OS-EXT-STS:task_state": MODERN_TASKS.get(server.task, server.task.lower() or None), "OS-EXT-AZ:availability_zone": "nova",
         "OS-DCF:diskConfig": "MANUAL", "OS-SRV-USG:launched_at": _plain(server.launched_at), "OS-SRV-USG:terminated_at": _plain(server.terminated_at),
         "os-extended-volumes:volumes_attached": [
-            {"id": str(volume.pk)} | ({"delete_on_termination": volume.delete_on_termination} if microversion >= (2, 3) else {}) for volume in volumes],
+            {"id": str(volume.pk)} | ({"delete_on_termination": volume.delete_on_termination} if microversion >= (2, 3) else {}) for volume in volumes_of(server)],
         "security_groups": [{"name": "default"}], "key_name": server.key_names[0] if server.key_names else None, "config_drive": "",
         "accessIPv4": "", "accessIPv6": "", "SNF:key_names": server.key_names, "SNF:fqdn": None,
         "SNF:task_state": TASKS.get(server.task, "UNKNOWN" if server.task else "")}
@@ -167,7 +171,7 @@ def _plain(moment: datetime | None) -> str | None:
     return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%f") if moment else None
 
 
-def flavor(item: Flavor, *, detail: bool, modern: bool) -> dict[str, Any]:
+def flavor(item: Flavor, *, detail: bool, modern: bool, microversion: tuple[int, int] = (2, 1)) -> dict[str, Any]:
     version = "v2.1" if modern else "v2.0"
     key: object = str(item.pk) if modern else item.pk
     found: dict[str, Any] = {"id": key, "name": item.name, "links": links("flavors", item.pk, version)}
@@ -177,16 +181,23 @@ def flavor(item: Flavor, *, detail: bool, modern: bool) -> dict[str, Any]:
               "SNF:disk_template": item.volume_type.disk_template, "SNF:volume_type": item.volume_type_id, "SNF:allow_create": item.allow_create}
     if modern:
         found |= {"OS-FLV-EXT-DATA:ephemeral": 0, "OS-FLV-DISABLED:disabled": not item.allow_create, "swap": "", "rxtx_factor": 1.0}
+    if microversion >= (2, 55):
+        found["description"] = None
     return found
+
+
+def image_links(item: Image, version: str) -> list[dict[str, str]]:
+    home = f"{str(conf.CYCLADES_BASE_URL).rstrip('/')}/image/images/{item.id}"
+    return [*links("images", item.id, version), {"rel": "alternate", "href": home}]
 
 
 def image(item: Image, *, detail: bool, version: str) -> dict[str, Any]:
     found: dict[str, Any] = {"id": item.id, "name": item.name}
     if not detail:
-        return found | ({"links": links("images", item.id, version)} if version != "v2.0" else {})
+        return found | ({"links": image_links(item, version)} if version != "v2.0" else {})
     return found | {
         "updated": iso(item.updated_at), "created": iso(item.created_at), "status": "ACTIVE", "progress": 100, "user_id": item.owner,
-        "tenant_id": item.owner, "public": item.is_public, "links": links("images", item.id, version), "metadata": dict(item.properties),
+        "tenant_id": item.owner, "public": item.is_public, "links": image_links(item, version), "metadata": dict(item.properties),
         "is_snapshot": False, "OS-EXT-IMG-SIZE:size": item.size_bytes, "minDisk": 0, "minRam": 0}
 
 

@@ -10,7 +10,7 @@ from django.db.models import Exists, OuterRef, Q, QuerySet
 from synnefo.common.db import transactional
 from synnefo.common.errors import Forbidden, InvalidInput, NotFound
 from synnefo.common.ports import Caller
-from synnefo.cyclades.models import Flavor, FlavorAccess, VolumeType
+from synnefo.cyclades.models import Flavor, FlavorAccess, Server, VolumeType
 
 
 def visible_flavors(caller: Caller) -> QuerySet[Flavor]:
@@ -20,11 +20,13 @@ def visible_flavors(caller: Caller) -> QuerySet[Flavor]:
 
 
 def get_flavor(caller: Caller, text: str) -> Flavor:
-    """By number, deleted ones included for those who can name them. Raises `NotFound`."""
+    """By number; deleted ones too, and those that are not public where a server of the caller has them. Raises `NotFound`."""
     if not (text.isascii() and text.isdigit()) or len(text) > 18:
         raise NotFound("Flavor not found.")
     given = FlavorAccess.objects.filter(flavor=OuterRef("pk"), project_id__in=caller.project_ids)
-    found = Flavor.objects.filter(Q(public=True) | Exists(given), pk=int(text)).select_related("volume_type").first()
+    had = Server.objects.filter(flavor=OuterRef("pk"), user_id=caller.user_id, deleted=False)
+    rows = Flavor.objects.filter(Q(public=True) | Exists(given) | Exists(had), pk=int(text))
+    found = rows.select_related("volume_type").first()
     if found is None:
         raise NotFound("Flavor not found.")
     return found

@@ -31,6 +31,8 @@ SMALLEST_RSA = 2048
 def fingerprint_of(content: str) -> str:
     """MD5 of the key's blob, in pairs, as OpenStack shows it. Raises `InvalidInput` for what is no usable public key."""
     parts = content.split()
+    if len(content.strip().splitlines()) != 1:
+        raise InvalidInput("A public key is one line.", field="public_key")
     try:
         key = load_ssh_public_key(content.strip().encode())
         blob = base64.b64decode(parts[1], validate=True)
