@@ -73,10 +73,10 @@ def handler() -> Any:
                 raise self.server.EClose("The ticket is unknown, used or too old.")
             return found
 
-        def print_traffic(self, token: str = ".") -> None:
+        def print_traffic(self, mark: str = ".") -> None:
             # Called for everything that passes, in either direction.
             self.last_traffic = time.monotonic()
-            super().print_traffic(token)
+            super().print_traffic(mark)
 
         def send_ping(self, data: bytes = b"") -> None:
             # Called every heartbeat while the connection lives.

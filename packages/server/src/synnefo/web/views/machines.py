@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import itertools
 import uuid
 from typing import Any
 from urllib.parse import urlencode
@@ -10,6 +11,7 @@ from urllib.parse import urlencode
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
 from django.shortcuts import render
 from django.urls import reverse
+from django.utils.dateparse import parse_datetime
 from django.views.decorators.http import require_GET
 
 from synnefo.common.errors import InvalidInput
@@ -19,6 +21,7 @@ from synnefo.web.gateway import ApiFault, Gateway
 from synnefo.web.views.common import page
 
 SLOW_S, FAST_S = 5, 2
+MAX_MESSAGES = 50
 AUTHORIZED_KEYS = "/root/.ssh/authorized_keys"
 ACTIONS: dict[str, tuple[str, str, Any]] = {
     "start": ("POST", "/action", {"start": {}}),
@@ -49,7 +52,8 @@ def index(request: HttpRequest, gateway: Gateway) -> HttpResponse:
 def _details(gateway: Gateway, server_id: int) -> dict[str, Any]:
     server = gateway.get("compute", f"/servers/{server_id}")["server"]
     shown = machines.present(server, *_names(gateway))
-    shown.diagnostics = gateway.get("compute", f"/servers/{server_id}/diagnostics")[:50]
+    told = (item for item in gateway.get("compute", f"/servers/{server_id}/diagnostics") if item["level"] != "DEBUG")
+    shown.diagnostics = [item | {"when": parse_datetime(item["created"])} for item in itertools.islice(told, MAX_MESSAGES)]
     return {"machine": shown, "interval": FAST_S if shown.state_kind == "busy" else SLOW_S}
 
 
