@@ -22,7 +22,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from onebox import environment
+from onebox import environment, kvm
 from onebox.machine import Problem
 from onebox.state import ROOT
 
@@ -234,6 +234,8 @@ def _prepare_node(layout: Layout, settings: Mapping[str, Any], log: Path) -> Non
 
 
 def _configure_script(layout: Layout) -> str:
+    is_new = not (layout.fs / "var/lib/ganeti/config.data").exists()
+    kvm_flag = "enabled" if is_new and kvm.works() else "disabled"  # chosen once, when the cluster is made
     return f"""
         export PATH=/usr/sbin:/usr/bin:/sbin:/bin
         /usr/lib/ganeti/ensure-dirs; install -d -m 750 /var/log/ganeti/extstorage
@@ -245,7 +247,7 @@ def _configure_script(layout: Layout) -> str:
             --master-netdev=gnt0 --nic-parameters mode=bridged,link=prv0 \\
             --default-iallocator=hail --default-iallocator-params=-no-capacity-checks \\
             --ipolicy-bounds-specs {BOUNDS} --ipolicy-vcpu-ratio=1000 --ipolicy-spindle-ratio=10000 \\
-            -H kvm:kvm_flag=disabled,kernel_path=,vnc_bind_address=0.0.0.0,kvm_path=/usr/bin/qemu-system-x86_64,serial_console=false \\
+            -H kvm:kvm_flag={kvm_flag},kernel_path=,vnc_bind_address=0.0.0.0,kvm_path=/usr/bin/qemu-system-x86_64,serial_console=false \\
             {layout.cluster}
         fi
         for d in {' '.join(DAEMONS)}; do
