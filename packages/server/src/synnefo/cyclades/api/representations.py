@@ -30,7 +30,7 @@ POWER = {OperState.STARTED: 1, OperState.STOPPED: 4}
 def with_details(rows: QuerySet[Server]) -> QuerySet[Server]:
     """Everything a detailed view needs, in a fixed number of queries; of the diagnostics the newest alone."""
     return rows.select_related("flavor__volume_type", "backend").prefetch_related(
-        "metadata", "volumes", Prefetch("diagnostics", ServerDiagnostic.objects.order_by("-id")[:1]),
+        "metadata", "volumes", Prefetch("diagnostics", ServerDiagnostic.objects.order_by("-id")[:1], to_attr="newest_diagnostics"),
         Prefetch("ports", Port.objects.filter(state="ACTIVE").order_by("id").select_related("network").prefetch_related("addresses__subnet")))
 
 
@@ -96,7 +96,6 @@ def legacy(server: Server) -> dict[str, Any]:
                 addresses.setdefault(item["network_id"], []).append(
                     {"version": version, "addr": item[family], "OS-EXT-IPS:type": item["OS-EXT-IPS:type"]})
     status = status_of(server, modern=False)
-    diagnostics = list(server.diagnostics.all())[:1]
     return brief(server) | {
         "user_id": server.user_id, "tenant_id": server.project_id, "shared_to_project": server.shared_to_project, "status": status,
         "SNF:task_state": TASKS.get(server.task, "UNKNOWN" if server.task else ""), "progress": 100 if status == "ACTIVE" else server.buildpercentage,
@@ -105,7 +104,7 @@ def legacy(server: Server) -> dict[str, Any]:
         "image": {"id": server.image_id, "links": links("images", server.image_id)}, "suspended": server.suspended,
         "metadata": {item.key: item.value for item in server.metadata.all()}, "tags": [], "attachments": attachments, "addresses": addresses,
         "volumes": sorted(volume.pk for volume in server.volumes.all() if not volume.deleted),
-        "diagnostics": [diagnostic(item) for item in diagnostics], "security_groups": [{"name": "default"}],
+        "diagnostics": [diagnostic(item) for item in server.newest_diagnostics], "security_groups": [{"name": "default"}],
         "key_name": server.key_names[0] if server.key_names else None, "SNF:key_names": server.key_names, "config_drive": "",
         "accessIPv4": "", "accessIPv6": "", "SNF:fqdn": None, "SNF:port_forwarding": {}, "deleted": server.deleted, "SNF:rescue": server.rescue}
 
@@ -152,7 +151,7 @@ def modern(server: Server, caller: Caller, microversion: tuple[int, int]) -> dic
         "accessIPv4": "", "accessIPv6": "", "SNF:key_names": server.key_names, "SNF:fqdn": None,
         "SNF:task_state": TASKS.get(server.task, "UNKNOWN" if server.task else "")}
     if server.operstate == OperState.ERROR:
-        newest = next(iter(server.diagnostics.all()), None)
+        newest = next(iter(server.newest_diagnostics), None)
         found["fault"] = {"code": 500, "created": seconds(newest.created_at if newest else server.updated_at),
                           "message": newest.message if newest else "The server is in error.", "details": ""}
     if microversion >= (2, 9):

@@ -28,6 +28,8 @@ class OperState(models.TextChoices):
 class Server(models.Model):
     """`task` names the action that is under way, `task_job_id` the Ganeti job that will end it (unknown until submitted)."""
 
+    newest_diagnostics: list[ServerDiagnostic]  # set by the queries of detailed views alone
+
     name = models.CharField(max_length=255)
     user_id = models.CharField(max_length=36)
     project_id = models.CharField(max_length=36)
