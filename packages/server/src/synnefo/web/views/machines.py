@@ -90,7 +90,8 @@ def create(request: HttpRequest, gateway: Gateway) -> HttpResponse:
         made = gateway.call("POST", "compute", "/servers", data={"server": server}, headers={"Idempotency-Key": form["key"]}).json()["server"]
     except ApiFault as error:
         return _form(request, gateway, form, str(error), error.status)
-    request.session[f"password-{made['id']}"] = made["adminPass"]
+    if "adminPass" in made:  # a repeated request is not told again
+        request.session[f"password-{made['id']}"] = made["adminPass"]
     return HttpResponseRedirect(reverse("machine", args=[made["id"]]))
 
 
