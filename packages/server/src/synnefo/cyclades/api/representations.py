@@ -29,9 +29,9 @@ POWER = {OperState.STARTED: 1, OperState.STOPPED: 4}
 
 def with_details(rows: QuerySet[Server]) -> QuerySet[Server]:
     """Everything a detailed view needs, in a fixed number of queries; of the diagnostics the newest alone."""
-    return rows.select_related("flavor__volume_type", "backend").prefetch_related(
+    return rows.select_related("flavor", "backend").prefetch_related(
         "metadata", "volumes", Prefetch("diagnostics", ServerDiagnostic.objects.order_by("-id")[:1], to_attr="newest_diagnostics"),  # type: ignore[no-redef]
-        Prefetch("ports", Port.objects.filter(state="ACTIVE").order_by("id").select_related("network").prefetch_related("addresses__subnet")))
+        Prefetch("ports", Port.objects.filter(state="ACTIVE").order_by("id").select_related("network").prefetch_related("addresses")))
 
 
 def root() -> str:
