@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -116,6 +117,18 @@ def test_the_console_shows_the_login_prompt(page: Page, real_cloud: Cloud) -> No
     _keep(page, "console")
     page.get_by_role("button", name="Reconnect").click()
     wait_for(lambda: page.get_by_role("status").text_content() == "Connected" and canvas.count() == 1, "the second connection", timeout_s=30)
+    told = (real_cloud.directory / "log" / "vncauthproxy.log").read_text()
+    assert "console.connected" in told
+    assert "token=" not in told
+
+
+@pytest.mark.parametrize(("token", "origin"), [("unknown", ""), ("", ""), ("unknown", "http://elsewhere.example")])
+def test_the_console_proxy_tells_a_stranger_nothing(real_cloud: Cloud, token: str, origin: str) -> None:
+    lines = [f"GET /console/ws?token={token} HTTP/1.1", f"Host: 127.0.0.1:{real_cloud.port + 1}", "Upgrade: websocket", "Connection: Upgrade",
+             "Sec-WebSocket-Version: 13", "Sec-WebSocket-Key: MDEyMzQ1Njc4OWFiY2RlZg==", *([f"Origin: {origin}"] if origin else []), "", ""]
+    with socket.create_connection(("127.0.0.1", real_cloud.port + 1), timeout=20) as connection:
+        connection.sendall("\r\n".join(lines).encode())
+        assert connection.recv(1000) == b""
 
 
 def test_a_machine_is_created_and_destroyed(page: Page) -> None:

@@ -17,6 +17,7 @@ from synnefo.cyclades.models import Server
 from tests.support.compute import PUBLIC_KEY, Person, flavor, register_resources, server_row
 from tests.support.identity import PASSWORD
 from tests.support.networks import backend
+from tests.support.pithos import content
 
 pytestmark = pytest.mark.django_db
 PAGES = ("/", "/machines", "/machines/create", "/containers", "/usage", "/api-access")
@@ -163,7 +164,7 @@ def test_a_file_goes_up_by_blocks_and_down_as_an_attachment(ann: Person) -> None
     assert "ö&lt;.html" in _page(ann, "/containers/box/folder/dir/")
 
     answer = ann.client.get("/containers/box/file/dir/%C3%B6%3C.html")
-    assert b"".join(answer.streaming_content) == data
+    assert content(answer) == data
     assert answer.headers["Content-Type"] == "application/octet-stream"
     assert answer.headers["Content-Disposition"] == "attachment; filename*=UTF-8''%C3%B6%3C.html"
     assert answer.headers["Content-Security-Policy"] == "sandbox"

@@ -68,6 +68,7 @@ def handler() -> Any:
 
         def get_target(self, target_plugin: Any) -> Any:
             token = parse_qs(urlparse(self.path).query).get("token", [""])[0]
+            self.path = urlparse(self.path).path  # websockify writes the path to the log; the ticket does not belong there
             found = target_plugin.lookup(token)
             if found is None:
                 raise self.server.EClose("The ticket is unknown, used or too old.")
