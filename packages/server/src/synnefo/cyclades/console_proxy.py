@@ -59,6 +59,8 @@ def handler() -> Any:
     own = urlparse(conf.CYCLADES_BASE_URL).netloc
 
     class Handler(ProxyRequestHandler):  # type: ignore[misc]
+        path: str
+
         def validate_connection(self) -> None:
             # Browsers say where the page came from; a page of somebody else may not use our tickets.
             origin = self.headers.get("Origin")
