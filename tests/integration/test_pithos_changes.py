@@ -11,11 +11,14 @@ from typing import Any
 import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
 
 from synnefo.astakos.quotaholder import services as ledger
-from synnefo.common import ports
+from synnefo.astakos.quotaholder.models import Commission
+from synnefo.common import duties, ports
 from synnefo.pithos.hashing import hash_block, root_hash
 from synnefo.pithos.models import PendingSerial
+from synnefo.pithos.services.charges import LONGEST_REQUEST
 from tests.support import commands
 from tests.support.pithos import Account, assert_sums_are_right, content, register_resources, usage
 
@@ -356,6 +359,14 @@ def test_commissions_of_dead_requests_are_settled(account: Account) -> None:
     assert (fixed.code, f"Accepted: [{kept}]" in fixed.out, f"Rejected: [{lost}]" in fixed.out) == (0, True, True)
     assert (ledger.pending("pithos"), PendingSerial.objects.count()) == ([], 0)
     assert usage(account) == 12
+
+
+def test_the_worker_settles_what_dead_requests_left(account: Account) -> None:
+    quota, own = ports.quota("pithos"), account.user.user_id
+    old, young = (quota.issue(own, {(account.user.system_project_id, "pithos.diskspace"): 5}, request_id=name) for name in ("old", "young"))
+    Commission.objects.filter(pk=old).update(issued_at=timezone.now() - LONGEST_REQUEST)
+    next(duty for duty in duties.registered() if duty.name == "object store commissions").run()
+    assert {info.serial for info in quota.pending()} == {young}
 
 
 def test_the_checksum_of_a_large_object_comes_later(account: Account, settings_override: Any) -> None:

@@ -35,7 +35,7 @@ def duties() -> list[Duty]:
     from synnefo.common.duties import registered
     from synnefo.common.settings import conf
     from synnefo.cyclades.reconcilers import networks, servers
-    from synnefo.cyclades.services import backends, build_parameters, commissions, operations
+    from synnefo.cyclades.services import backends, build_parameters, commissions, consoles, operations
 
     return [
         *(Duty(item.name, item.every_s, item.run) for item in registered()),
@@ -44,6 +44,7 @@ def duties() -> list[Duty]:
         Duty("commissions", 10, commissions.settle),
         Duty("abandoned commissions", 60, commissions.reject_abandoned),
         Duty("build parameters", 60, build_parameters.forget_expired),
+        Duty("console tickets", 600, consoles.forget_expired),
         Duty("finished operations", 3600, lambda: operations.forget_finished(older_than=KEEP_OPERATIONS)),
         Duty("backends", 60, backends.refresh_stale),
         Duty("servers", conf.RECONCILIATION_MIN * 60, _reconcile_servers),

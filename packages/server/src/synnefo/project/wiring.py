@@ -16,6 +16,7 @@ def connect() -> None:
         _remote_astakos()
     if "pithos" in conf.SYNNEFO_SERVICES:
         _object_store()
+        _object_store_duties()
 
 
 def _identity() -> None:
@@ -55,3 +56,10 @@ def _object_store() -> None:
     from synnefo.pithos.adapters.object_store import DirectObjectStore
 
     ports.provide("object_store", DirectObjectStore())
+
+
+def _object_store_duties() -> None:
+    from synnefo.common import duties
+    from synnefo.pithos.reconcilers import quotas
+
+    duties.register("object store commissions", 600, quotas.settle_abandoned)

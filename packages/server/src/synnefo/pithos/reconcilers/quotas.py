@@ -44,6 +44,13 @@ def settle(found: OpenCommissions) -> tuple[Serial, ...]:
     return answer.failed
 
 
+def settle_abandoned() -> None:
+    """What requests that died left behind. For the clock of `snf-worker`."""
+    found = open_commissions()
+    if found.to_accept or found.to_reject:
+        settle(found)
+
+
 @dataclass(frozen=True, slots=True)
 class Difference:
     user_id: UserID
