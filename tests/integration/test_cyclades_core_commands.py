@@ -11,12 +11,13 @@ import pytest
 from synnefo.common.ids import ProjectID
 from synnefo.common.ports import Caller, quota
 from synnefo.cyclades.adapters import cluster_for
-from synnefo.cyclades.models import Backend, Server
+from synnefo.cyclades.models import Backend, Flavor, Server
 from synnefo.cyclades.services import backends, commissions, network_operations
 from synnefo.cyclades.services import servers as verbs
 from tests.support import networks as support
 from tests.support.cloud_rows import backend_of, build, empty, settle, until, used, user_with_quota
 from tests.support.commands import Result, run
+from tests.support.compute import Person, register_resources
 from tests.support.simulator import SimulatedCluster, simulated_cluster
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -168,6 +169,35 @@ def test_reconciling_with_a_dead_cluster(one: Backend, running: Server) -> None:
     assert "Not checked: dead.test" in result.err
     running.refresh_from_db()
     assert not running.deleted
+
+
+def test_creating_a_server_for_a_user(one: Backend) -> None:
+    register_resources()
+    owner = Person()
+    image = owner.image()
+    support.mac_prefix_pool()
+    network = run("network-create", "--user", owner.uuid, "--flavor", "MAC_FILTERED", "--subnet", "10.1.0.0/24", "--output-format", "json").json()
+    arguments = ("--name", "made", "--user", owner.user.email, "--image", image, "--flavor", str(Flavor.objects.get().pk), "--password", "Secret-12345")
+    Backend.objects.update(drained=True)
+    assert "no" in run("server-create", *arguments).err.lower(), "the allocator leaves drained back ends alone"
+    made = run("server-create", *arguments, "--backend-id", str(one.pk), "--port", f"network:{network['id']}", "--output-format", "json").json()
+    assert (made["name"], made["user"], made["backend"]) == ("made", owner.uuid, one.pk)
+    settle()
+    server = Server.objects.get(pk=made["id"])
+    assert (server.operstate, server.ports.count(), used(owner.caller, "vm")) == ("STARTED", 1, 1)
+
+
+@pytest.mark.parametrize(("changes", "text"), [
+    ({"--user": "nobody@example.org"}, "nobody@example.org"), ({"--flavor": "99"}, "flavor"), ({"--image": "none"}, "image"),
+    ({"--backend-id": "99"}, "backend-list"), ({"--port": "99"}, "network:ID"), ({"--port": "network:99"}, "network"), ({"--name": "x" * 300}, "name")])
+def test_a_server_that_cannot_be_created(one: Backend, changes: dict[str, str], text: str) -> None:
+    register_resources()
+    owner = Person()
+    values = {"--name": "made", "--user": owner.uuid, "--image": owner.image(), "--flavor": str(Flavor.objects.get().pk), "--password": "Secret-12345"}
+    refused = run("server-create", *(part for pair in (values | changes).items() for part in pair))
+    assert refused.code != 0
+    assert text in refused.err.lower() or text in refused.err
+    assert (Server.objects.count(), used(owner.caller, "vm")) == (0, 0)
 
 
 def test_inspecting_a_server(one: Backend, running: Server, simulated: SimulatedCluster) -> None:

@@ -13,7 +13,6 @@ from pathlib import Path
 import pytest
 from django.db import connection
 
-from synnefo.common.settings import conf
 from synnefo.cyclades.models import Operation, Server
 from synnefo.cyclades.services import operations
 from tests.support.cloud_rows import backend_of, build, empty, until, used, user_with_quota
@@ -30,11 +29,11 @@ def simulated(tmp_path: Path) -> Iterator[SimulatedCluster]:
 
 
 def _start(log: Path) -> subprocess.Popen[bytes]:
-    """A worker on the tests' database."""
+    """A worker on the tests' database; its log and heartbeat lie side by side."""
     database = connection.settings_dict
     url = os.environ["SYNNEFO_DATABASE_URL"]
     url = f"sqlite:///{database['NAME']}" if connection.vendor == "sqlite" else f"{url.rsplit('/', 1)[0]}/{database['NAME']}"
-    environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path), "SYNNEFO_DATABASE_URL": url}
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path), "SYNNEFO_DATABASE_URL": url, "SYNNEFO_STATE_DIR": str(log.parent)}
     with log.open("ab") as stream:
         return subprocess.Popen(COMMAND, env=environment, stdin=subprocess.DEVNULL, stdout=stream, stderr=stream)
 
@@ -49,8 +48,7 @@ def test_workers_finish_what_requests_began(simulated: SimulatedCluster, tmp_pat
         pytest.skip("the tests' database is in memory: no other process can see it")
     backend_of(simulated)
     ann = user_with_quota()
-    heartbeat = Path(conf.STATE_DIR) / "worker-heartbeat.json"
-    heartbeat.unlink(missing_ok=True)
+    heartbeat = tmp_path / "worker-heartbeat.json"
     with monkeypatch.context() as patched:
         patched.setattr(operations, "perform", lambda operation, **_: operation)  # every request dies right after its commit
         for _ in range(5):

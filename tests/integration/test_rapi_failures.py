@@ -90,6 +90,12 @@ def test_a_read_that_is_cut_off_had_no_effect(rapi: RapiCluster, simulated: Simu
     assert failure.value.retryable
 
 
+def test_a_full_queue_refuses_no_question(rapi: RapiCluster, simulated: SimulatedCluster) -> None:
+    simulated.control(calls=[{"action": "refuse", "match": "PUT /2/query", "status": 503}])
+    with pytest.raises(DependencyUnavailable):
+        rapi.get_instance("snf-1")
+
+
 @pytest.mark.parametrize(("status", "kind"), [
     (503, GanetiQueueFull), (400, GanetiRefused), (501, GanetiRefused), (502, DependencyUnavailable), (504, OutcomeUnknown),
     (500, OutcomeUnknown),

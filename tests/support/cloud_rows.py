@@ -24,7 +24,7 @@ from tests.support import identity as accounts
 from tests.support import networks as support
 from tests.support.simulator import SimulatedCluster
 
-WAIT_S = 30
+WAIT_S = 60
 RESOURCES = ("vm", "cpu", "total_cpu", "ram", "total_ram", "disk", "floating_ip", "network.private")
 
 

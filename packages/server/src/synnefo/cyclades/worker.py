@@ -80,7 +80,6 @@ class Worker:
     def run(self) -> None:
         while not self.stopping.is_set():
             self.run_due()
-            self._show_life()
             self.stopping.wait(IDLE_S)
 
     def _show_life(self) -> None:
@@ -104,6 +103,7 @@ class Worker:
                 log.exception("worker.duty.failed", duty=duty.name)
                 close_old_connections()
             duty.due_at = time.monotonic() + duty.every_s
+            self._show_life()
 
     def stop(self, *_: object) -> None:
         self.stopping.set()

@@ -147,7 +147,7 @@ class Transport:
         if status >= 500 and not (speaks_rapi and status in {_MASTER_UNREACHABLE, _QUEUE_CLOSED, 501}):
             # Either the master took the job and did not answer in time, or something between us and Ganeti failed.
             return OutcomeUnknown(PUBLIC_UNKNOWN, **context) if is_write else DependencyUnavailable(PUBLIC_DOWN, **context)
-        if status == _MASTER_UNREACHABLE:
+        if status == _MASTER_UNREACHABLE or (status == _QUEUE_CLOSED and not is_write):  # a question needs no place in the queue
             return DependencyUnavailable(PUBLIC_DOWN, **context)
         text = message or explain or f"The cluster refused the request ({status})."
         kinds = {401: GanetiLoginRefused, 403: GanetiLoginRefused, 404: GanetiNotFound, _QUEUE_CLOSED: GanetiQueueFull}

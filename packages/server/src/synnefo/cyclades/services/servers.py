@@ -57,10 +57,10 @@ class ServerRequest:
     idempotency_key: str = ""
 
 
-def create_server(caller: Caller, request: ServerRequest) -> Server:
-    """Build a server. Returns when its job is submitted, or after a bounded wait. Not inside a transaction.
+def create_server(caller: Caller, request: ServerRequest, *, backend: Backend | None = None) -> Server:
+    """Build a server, on the backend or where the allocator puts it. Returns when its job is submitted, or after a bounded wait.
 
-    Raises `InvalidInput` (project, sizes), `Forbidden` (flavor), `QuotaExceeded`, `NoCapacity`, and what the networks raise; then nothing remains.
+    Not inside a transaction. Raises `InvalidInput` (project, sizes), `Forbidden` (flavor), `QuotaExceeded`, `NoCapacity`, and what the networks raise; then nothing remains.
     """
     project_id = request.project_id or caller.project_id
     if project_id not in caller.project_ids:
@@ -69,7 +69,7 @@ def create_server(caller: Caller, request: ServerRequest) -> Server:
     earlier = _find_earlier(caller, request.idempotency_key)
     if earlier is not None:
         return earlier
-    backend = operations.require_online(allocator.allocate(caller.user_id, request.flavor))
+    backend = operations.require_online(backend or allocator.allocate(caller.user_id, request.flavor))
     serial = issue(caller.user_id, charges.of_build(project_id, request.flavor, [request.flavor.disk]), f"server {request.name[:50]}", "BUILD")
     try:
         server, pending = _insert(caller, request, project_id, backend, serial)
