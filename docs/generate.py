@@ -29,6 +29,9 @@ def settings_page() -> str:
         default = "secret" if setting.secret and setting.default else f"`{setting.default!r}`"
         unit = f" ({setting.unit})" if setting.unit else ""
         lines.append(f"| `{setting.name}` | {_cell(default)} | {_cell(setting.help)}{unit} |")
+    lines += ["", "## Families of settings", "", "Their names have open parts; each pattern says which names are known.", "",
+              "| names | meaning |", "| --- | --- |"]
+    lines += [f"| `{_cell(setting.name)}` | {_cell(setting.help)} |" for setting in conf.families()]
     return "\n".join(lines) + "\n"
 
 

@@ -32,6 +32,8 @@ def settings(state: State, facts: dict[str, Any]) -> dict[str, Any]:
         "EVENTS_URL": [facts.get("broker") or f"spool://{state.events}"],
         "STATE_DIR": str(state.directory),
         "LOG_DIR": str(state.log),
+        "EMAIL_BACKEND": "django.core.mail.backends.filebased.EmailBackend",  # a demo writes to nobody
+        "EMAIL_FILE_PATH": str(state.directory / "mail"),
         "SESSION_COOKIE_SECURE": False,
         "ALLOWED_HOSTS": hosts if facts["listen"] != "0.0.0.0" else ["*"],
         "ASTAKOS_BASE_URL": f"{root}/astakos",

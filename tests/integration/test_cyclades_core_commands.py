@@ -118,7 +118,7 @@ def test_changing_a_backend(one: Backend, simulated: SimulatedCluster) -> None:
     assert run("backend-modify", str(one.pk), "--offline", "True").code == 0
     assert run("backend-modify", str(one.pk), "--password", "later").code == 0, "an offline cluster is not asked"
     assert run("backend-modify", str(one.pk)).code == 1
-    assert run("backend-modify", "99", "--drained", "True").code == 1
+    assert run("backend-modify", str(one.pk + 1), "--drained", "True").code == 1
 
 
 def test_removing_a_backend(one: Backend, ann: Caller, running: Server) -> None:
@@ -188,8 +188,8 @@ def test_creating_a_server_for_a_user(one: Backend) -> None:
 
 
 @pytest.mark.parametrize(("changes", "text"), [
-    ({"--user": "nobody@example.org"}, "nobody@example.org"), ({"--flavor": "99"}, "flavor"), ({"--image": "none"}, "image"),
-    ({"--backend-id": "99"}, "backend-list"), ({"--port": "99"}, "network:ID"), ({"--port": "network:99"}, "network"), ({"--name": "x" * 300}, "name")])
+    ({"--user": "nobody@example.org"}, "nobody@example.org"), ({"--flavor": "999999999"}, "flavor"), ({"--image": "none"}, "image"),
+    ({"--backend-id": "999999999"}, "backend-list"), ({"--port": "99"}, "network:ID"), ({"--port": "network:999999999"}, "network"), ({"--name": "x" * 300}, "name")])
 def test_a_server_that_cannot_be_created(one: Backend, changes: dict[str, str], text: str) -> None:
     register_resources()
     owner = Person()

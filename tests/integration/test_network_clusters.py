@@ -266,7 +266,7 @@ def test_a_floating_ip_is_put_on_a_server_by_one_of_its_ports(one: Backend) -> N
     path = f"floatingips/{floating['id']}"
     loose = api.port(api.network())
     assert api.put(path, {"floatingip": {"port_id": loose["id"]}})[0] == 409
-    assert api.put(path, {"floatingip": {"port_id": "99999"}})[0] == 404
+    assert api.put(path, {"floatingip": {"port_id": "999999999"}})[0] == 404
     assert api.put(path, {"floatingip": {"port_id": "x"}})[0] == 400
     status, answer = api.put(path, {"floatingip": {"port_id": private["id"]}})
     nic = answer["floatingip"]["port_id"]
@@ -315,7 +315,7 @@ def test_an_attached_port_becomes_a_nic_and_goes_again(one: Backend) -> None:
     key = api.network()
     api.subnet(key, "10.9.0.0/24")
     row = support.server(on=one)
-    assert api.post("ports", {"port": {"network_id": key, "device_id": "999"}})[0] == 404
+    assert api.post("ports", {"port": {"network_id": key, "device_id": "999999999"}})[0] == 404
     port = api.port(key, device_id=str(row.pk))
     assert (port["status"], port["device_id"], port["device_owner"]) == ("BUILD", str(row.pk), "vm")
     attach = Operation.objects.get(kind="port.attach")

@@ -41,3 +41,20 @@ _declare("ASTAKOS_RESOURCE_CACHE_TIMEOUT", Annotated[int, Field(ge=0)], 60,
          "How long the list of visible resources is kept.", unit="seconds")
 _declare("ASTAKOS_PROVISION_LOG_DAYS", Annotated[int, Field(ge=1)], 400,
          "How long resolved commissions can be looked up.", unit="days")
+
+conf.declare_family("astakos", r"ASTAKOS_([A-Z0-9_]+)_MESSAGE", str,
+                    "Text in place of a message or mail subject of that name, with the same {placeholders}.")
+_Staff = list[tuple[str, str]]
+_declare("ACCOUNT_NOTIFICATIONS_RECIPIENTS", _Staff | None, None,
+         "Who hears of new accounts: (name, e-mail) pairs; unset is HELPDESK, MANAGERS and ADMINS.")
+_declare("ACCOUNT_PENDING_MODERATION_RECIPIENTS", _Staff | None, None,
+         "Who hears of accounts that wait for approval; unset is ACCOUNT_NOTIFICATIONS_RECIPIENTS.")
+_declare("ACCOUNT_ACTIVATED_RECIPIENTS", _Staff | None, None,
+         "Who hears of accepted accounts; unset is ACCOUNT_NOTIFICATIONS_RECIPIENTS.")
+_declare("FEEDBACK_NOTIFICATIONS_RECIPIENTS", _Staff | None, None, "Who gets feedback; unset is HELPDESK.")
+_declare("PROJECT_NOTIFICATIONS_RECIPIENTS", _Staff | None, None,
+         "Who hears of approved projects; unset is HELPDESK and MANAGERS.")
+_declare("PROJECT_CREATION_RECIPIENTS", _Staff | None, None,
+         "Who hears of new project applications; unset is PROJECT_NOTIFICATIONS_RECIPIENTS.")
+_declare("PROJECT_MODIFICATION_RECIPIENTS", _Staff | None, None,
+         "Who hears of applications to change projects; unset is PROJECT_NOTIFICATIONS_RECIPIENTS.")

@@ -12,9 +12,7 @@ from synnefo.astakos.ui import views
 urlpatterns: list[URLPattern | URLResolver] = [
     path("", views.index),
     path("ui", views.index),
-    path("ui/", views.index),
-    path("ui/login", views.login, name="astakos-login"),
-    path("ui/logout", views.logout, name="astakos-logout"),
+    path("ui/", include("synnefo.astakos.ui.urls")),
     re_path(r"^auth/v1(?:\.0)?/?$", endpoint("plain", GET=tempauth.authenticate)),
     path("identity", endpoint(GET=versions)),
     path("identity/", include("synnefo.astakos.api.identity_urls")),

@@ -6,6 +6,8 @@ import re
 import time
 import uuid
 from collections.abc import Callable
+from contextvars import ContextVar
+from typing import NamedTuple
 
 import structlog
 from django.http import HttpRequest
@@ -15,6 +17,24 @@ from prometheus_client import Counter, Histogram
 from synnefo.common.settings import conf
 
 log = structlog.get_logger(__name__)
+
+
+class ClientInfo(NamedTuple):
+    """Who sent the request being handled: address and program, as the audit log names them."""
+
+    ip: str = ""
+    agent: str = ""
+
+
+_NOBODY = ClientInfo()
+_client: ContextVar[ClientInfo] = ContextVar("client", default=_NOBODY)
+
+
+def current_client() -> ClientInfo:
+    """The client of the request being handled; empty in commands and the worker."""
+    return _client.get()
+
+
 REQUESTS = Counter("synnefo_http_requests", "HTTP requests answered", ["method", "route", "status"])
 LATENCY = Histogram("synnefo_http_request_seconds", "Time until the response's headers are ready", ["route"])
 _REQUEST_ID = re.compile(r"^req-[0-9a-f-]{36}$")
@@ -41,8 +61,12 @@ class RequestContext:
         request.request_id = request_id  # type: ignore[attr-defined]
         structlog.contextvars.clear_contextvars()
         structlog.contextvars.bind_contextvars(request_id=request_id)
+        reset = _client.set(ClientInfo(client_ip(request)[:45], request.headers.get("User-Agent", "")[:200]))
         started = time.perf_counter()
-        response = self.get_response(request)
+        try:
+            response = self.get_response(request)
+        finally:
+            _client.reset(reset)
         elapsed = time.perf_counter() - started
         route = request.resolver_match.route if request.resolver_match else "unmatched"
         REQUESTS.labels(request.method, route, response.status_code).inc()

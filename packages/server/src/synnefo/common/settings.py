@@ -11,8 +11,9 @@ from __future__ import annotations
 import difflib
 import json
 import os
+import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -53,6 +54,7 @@ class Registry:
 
     def __init__(self) -> None:
         self._settings: dict[str, Setting] = {}
+        self._families: list[tuple[re.Pattern[str], Setting]] = []
         self._values: dict[str, _Value] = {}
         self.warnings: list[str] = []
 
@@ -67,14 +69,33 @@ class Registry:
         self._settings[name] = setting
         self._values.setdefault(name, _Value(default, "default"))
 
+    def declare_family(self, service: str, pattern: str, type_: Any, help_: str, *, secret: bool = False) -> None:
+        """Allow settings whose names are open, such as `ASTAKOS_<MESSAGE>_MESSAGE`. `pattern` is a regular expression
+        for the whole name, with one group for each open part; `find` reads them.
+        """
+        setting = Setting(pattern, type_, None, help_, service, secret=secret)
+        if all(known.name != pattern for _, known in self._families):
+            self._families.append((re.compile(pattern), setting))
+
+    def find(self, name: str) -> Any:
+        """The value of a setting of a family, None while it is not set."""
+        known = self._values.get(name)
+        return None if known is None else known.value
+
+    def _setting(self, name: str) -> Setting | None:
+        """The setting of that name, made on the spot for a member of a family."""
+        if name in self._settings:
+            return self._settings[name]
+        family = next((setting for pattern, setting in self._families if pattern.fullmatch(name)), None)
+        return None if family is None else replace(family, name=name)
+
     def load(self, directory: str | None = None, environ: Mapping[str, str] | None = None) -> None:
         """Read every source. Raises `SettingsError` naming all bad values; unknown names only warn."""
         environ = os.environ if environ is None else environ
         directory = directory or environ.get("SYNNEFO_SETTINGS_DIR", DEFAULT_DIRECTORY)
         problems: list[str] = []
         self.warnings = []
-        for name, setting in self._settings.items():
-            self._values[name] = _Value(setting.default, "default")
+        self._values = {name: _Value(setting.default, "default") for name, setting in self._settings.items()}
         for name, value, origin in self._sources(directory, environ, problems):
             self._apply(name, value, origin, problems)
         if problems:
@@ -94,15 +115,21 @@ class Registry:
             for name, value in namespace.items():
                 if name.isupper() and before.get(name, _MISSING) is not value:
                     yield name, value, str(path)
-        for name, setting in self._settings.items():
+        for name, setting in self._environment_settings(environ):
             key = f"SYNNEFO_{name}"
             if f"{key}_FILE" in environ:
                 yield name, _from_text(setting, Path(environ[f"{key}_FILE"]).read_text("utf-8").strip()), f"${key}_FILE"
             if key in environ:
                 yield name, _from_text(setting, environ[key]), f"${key}"
 
+    def _environment_settings(self, environ: Mapping[str, str]) -> Iterator[tuple[str, Setting]]:
+        yield from self._settings.items()
+        for name in dict.fromkeys(key.removeprefix("SYNNEFO_").removesuffix("_FILE") for key in sorted(environ) if key.startswith("SYNNEFO_")):
+            if name not in self._settings and (setting := self._setting(name)) is not None:
+                yield name, setting
+
     def _apply(self, name: str, value: Any, origin: str, problems: list[str]) -> None:
-        setting = self._settings.get(name)
+        setting = self._setting(name)
         if setting is None:
             close = difflib.get_close_matches(name, self._settings, n=1)
             hint = f"; did you mean {close[0]}?" if close else ""
@@ -122,10 +149,20 @@ class Registry:
 
     def override(self, **values: Any) -> dict[str, Any]:
         """Set values directly (tests, command line). Returns the previous ones, to be set back."""
-        previous = {name: self._values[name].value for name in values}
+        previous = {name: self.find(name) for name in values}
         for name, value in values.items():
-            self._values[name] = _Value(self._settings[name].parse(value), "override")
+            setting = self._setting(name)
+            if setting is None:
+                raise AttributeError(f"no setting named {name} is declared")
+            if value is None and name not in self._settings:
+                self._values.pop(name, None)
+            else:
+                self._values[name] = _Value(setting.parse(value), "override")
         return previous
+
+    def families(self) -> list[Setting]:
+        """The settings with open names, their patterns in place of a name."""
+        return [setting for _, setting in self._families]
 
     def describe(self) -> Iterator[tuple[Setting, Any, str]]:
         """Every setting with its value (secrets masked) and where the value came from, by service and name."""

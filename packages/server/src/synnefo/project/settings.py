@@ -92,6 +92,7 @@ MIDDLEWARE = [
 ]
 TEMPLATES = [{
     "BACKEND": "django.template.backends.django.DjangoTemplates",
+    "DIRS": [conf.TEMPLATES_DIR],
     "APP_DIRS": True,
     "OPTIONS": {"context_processors": [
         "django.template.context_processors.request",
@@ -100,6 +101,12 @@ TEMPLATES = [{
         "synnefo.web.context.frame",
     ]},
 }]
+EMAIL_BACKEND = conf.EMAIL_BACKEND
+EMAIL_FILE_PATH = conf.EMAIL_FILE_PATH or None
+EMAIL_HOST, EMAIL_PORT, EMAIL_TIMEOUT = conf.EMAIL_HOST, conf.EMAIL_PORT, conf.EMAIL_TIMEOUT
+EMAIL_HOST_USER, EMAIL_HOST_PASSWORD = conf.EMAIL_HOST_USER, conf.EMAIL_HOST_PASSWORD
+EMAIL_USE_TLS, EMAIL_USE_SSL = conf.EMAIL_USE_TLS, conf.EMAIL_USE_SSL
+SERVER_EMAIL, DEFAULT_FROM_EMAIL = conf.SERVER_EMAIL, conf.DEFAULT_FROM_EMAIL
 STATIC_URL = "/static/"
 # noVNC comes from Debian's package; the console page loads it from here.
 STATICFILES_DIRS = [("novnc", conf.NOVNC_DIR)] if Path(conf.NOVNC_DIR).is_dir() else []

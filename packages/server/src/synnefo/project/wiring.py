@@ -12,6 +12,7 @@ def connect() -> None:
         _identity()
         _quota()
         _quota_duties()
+        _account_duties()
     elif conf.ASTAKOS_AUTH_URL:
         _remote_astakos()
     if "pithos" in conf.SYNNEFO_SERVICES:
@@ -38,6 +39,13 @@ def _quota_duties() -> None:
 
     duties.register("quota requests", 3600, ledger.forget_old_requests)
     duties.register("quota log", 3600, lambda: ledger.forget_old_logs(conf.ASTAKOS_PROVISION_LOG_DAYS))
+
+
+def _account_duties() -> None:
+    from synnefo.astakos.services import mails
+    from synnefo.common import duties
+
+    duties.register("mail", 5, mails.deliver)
 
 
 def _remote_astakos() -> None:

@@ -11,8 +11,12 @@ from django.utils import timezone
 
 
 class TokenKind(models.TextChoices):
+    PRIMARY = "primary", "the one that the API access page shows; its ciphertext is kept"
     NAMED = "named", "made by the user or an operator, lives until it expires or is revoked"
     ISSUED = "issued", "short-lived, given for credentials by the identity API"
+    SESSION = "session", "in the cookie of one browser session, dies with it"
+    WEBLOGIN = "weblogin", "given to one desktop program after sign-in in the browser"
+    OAUTH = "oauth", "given to an OAuth2 client with the scope api"
 
 
 class ApiToken(models.Model):
@@ -22,6 +26,8 @@ class ApiToken(models.Model):
     kind = models.CharField(max_length=10, choices=TokenKind.choices)
     name = models.CharField(max_length=150, blank=True, default="")
     token_hash = models.CharField(max_length=64, unique=True)
+    token_encrypted = models.TextField(blank=True, default="")
+    """Of primary tokens only, unless ASTAKOS_TOKEN_SHOW_ONCE."""
     prefix = models.CharField(max_length=8)
     """The first characters, so that people tell their tokens apart."""
     methods = models.JSONField(default=list)

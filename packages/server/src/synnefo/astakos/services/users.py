@@ -17,7 +17,7 @@ from django.db import IntegrityError
 from django.db.models import Q
 from django.utils import timezone
 
-from synnefo.astakos.models import ApiToken, Group, TokenKind, User
+from synnefo.astakos.models import LOCAL, ApiToken, Group, LoginMethod, TokenKind, User
 from synnefo.astakos.services import passwords, projects
 from synnefo.common.db import transactional
 from synnefo.common.errors import AlreadyExists, InvalidInput, NotFound, StateConflict
@@ -102,6 +102,8 @@ def _insert(user: User, groups: list[str], *, verified: bool, accepted: bool, po
     User.objects.filter(email=user.email, email_verified=False).delete()
     user.pk = None  # the transaction may run again
     user.save(force_insert=True)
+    if user.has_usable_password():
+        LoginMethod.objects.create(user=user, module=LOCAL)
     for name in groups:
         user.groups.add(Group.objects.get_or_create(name=name)[0])
     if verified:
@@ -211,9 +213,10 @@ def revoke_issued_tokens(user: User) -> int:
 
 
 def store_password(user: User, hashed: str) -> None:
-    """Replace the password's hash. Sessions end by themselves: they are bound to it."""
+    """Replace the password's hash; the account has a local login then. Sessions end by themselves: they are bound to it."""
     user.password = hashed
     user.save(update_fields=["password", "updated_at"])
+    LoginMethod.objects.get_or_create(user=user, module=LOCAL, identifier="")
     revoke_issued_tokens(user)
 
 
