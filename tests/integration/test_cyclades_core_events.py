@@ -10,8 +10,8 @@ import pytest
 from django.utils import timezone
 
 from synnefo.common.errors import InvalidInput
-from synnefo.cyclades.models import OperState, Server, ServerDiagnostic
-from synnefo.cyclades.services import events
+from synnefo.cyclades.models import Operation, OperState, Server, ServerDiagnostic
+from synnefo.cyclades.services import backends, events
 from tests.support import networks as support
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -140,3 +140,20 @@ def test_an_unknown_size_keeps_the_flavor(server: Server) -> None:
     flavor = server.flavor_id
     server.refresh_from_db()
     assert (server.flavor_id, server.operstate) == (flavor, "STOPPED")
+
+
+def test_a_cluster_that_gets_jobs_and_sends_no_event_is_named(server: Server) -> None:
+    backends._noted.clear()
+    assert server.backend is not None
+    asked = Operation.objects.create(kind="server-start", backend=server.backend, jobs=[7], state="submitted")
+    assert backends.find_silent() == [], "its events may still come"
+    Operation.objects.filter(pk=asked.pk).update(created_at=timezone.now() - datetime.timedelta(minutes=5))
+    assert backends.find_silent() == [server.backend]
+    events.handle(_op(server, 7, "STARTUP", "running", _now()))
+    assert backends.find_silent() == []
+    Operation.objects.create(kind="server-stop", backend=server.backend, jobs=[8], state="submitted")
+    Operation.objects.update(created_at=timezone.now() - datetime.timedelta(minutes=5))
+    type(server.backend).objects.update(last_event_at=timezone.now() - datetime.timedelta(minutes=9))
+    assert backends.find_silent() == [server.backend], "it spoke before, but not of this job"
+    type(server.backend).objects.update(offline=True)
+    assert backends.find_silent() == [], "nobody asks an offline one"

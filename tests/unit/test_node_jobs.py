@@ -128,5 +128,6 @@ def test_log_lines_alone_are_no_news_and_a_cursor_survives(tmp_path: Path) -> No
 
 
 def test_a_damaged_cursor_starts_from_nothing(tmp_path: Path) -> None:
-    (tmp_path / "cursor").write_text("{half")
-    assert Cursor(tmp_path / "cursor").states == {}
+    for damaged in ("{half", "[]", "7", "null", "\xff"):
+        (tmp_path / "cursor").write_text(damaged)
+        assert Cursor(tmp_path / "cursor").states == {}

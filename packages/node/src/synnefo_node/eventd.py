@@ -37,10 +37,13 @@ class Cursor:
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self.states: dict[str, Any] = {}
         try:
-            self.states: dict[str, Any] = json.loads(path.read_text("utf-8"))
-        except (FileNotFoundError, ValueError):
-            self.states = {}
+            found = json.loads(path.read_text("utf-8"))
+        except (FileNotFoundError, ValueError, RecursionError):
+            return
+        if isinstance(found, dict):  # a damaged file means: publish everything again
+            self.states = found
 
     def is_new(self, job_id: str, state: Any) -> bool:
         return bool(self.states.get(job_id) != state)

@@ -49,6 +49,12 @@ def client_ip(request: HttpRequest) -> str:
     return peer
 
 
+def loggable_path(request: HttpRequest) -> str:
+    """The path without what is secret in it: parts of URLs that are captured as `secret`."""
+    secret = request.resolver_match.kwargs.get("secret") if request.resolver_match else None
+    return request.path.replace(str(secret), "***") if secret else request.path
+
+
 class RequestContext:
     """Gives each request an id (a caller's well-formed one is kept), binds it to the log and counts the request."""
 
@@ -74,6 +80,6 @@ class RequestContext:
         response.headers["X-Openstack-Request-Id"] = request_id
         if "/compute/" in request.path:
             response.headers["X-Compute-Request-Id"] = request_id
-        log.info("request.done", method=request.method, path=request.path, status=response.status_code,
+        log.info("request.done", method=request.method, path=loggable_path(request), status=response.status_code,
                  elapsed_ms=round(elapsed * 1000, 1))
         return response

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any
 
-from pydantic import StringConstraints
+from pydantic import IPvAnyNetwork, StringConstraints
 
 from synnefo.common.settings import conf
 
@@ -63,7 +63,8 @@ _declare("MAX_PERSONALITY", int, 5, "Files that a new server may be given.")
 _declare("MAX_PERSONALITY_SIZE", int, 10240, "Size of such a file.", unit="bytes")
 _declare("VMAPI_BASE_HOST", str, "", "Root URL under which nodes reach vmapi; empty: that of CYCLADES_BASE_URL.")
 _declare("VMAPI_TTL_SECONDS", int, 3600, "How long build parameters are kept for the node to fetch.", unit="seconds")
-_declare("VMAPI_RESET_PARAMS", bool, True, "Forget build parameters once the build has ended.")
+_declare("VMAPI_RESET_PARAMS", bool, True, "Hand build parameters out once only; otherwise until the build has ended.")
+_declare("VMAPI_ALLOWED_NETWORKS", list[IPvAnyNetwork], [], "Networks whose hosts may fetch build parameters; empty is all.")
 
 # All APIs of cyclades.
 _declare("POLL_LIMIT", int, 3600, "Oldest time a changes-since may name.", unit="seconds")

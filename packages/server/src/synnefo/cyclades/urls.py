@@ -12,5 +12,5 @@ urlpatterns: list[URLPattern | URLResolver] = [
     re_path(r"^image/?(?:\.json)?$", versions.image),
     re_path(r"^image/versions/?$", versions.image),
     re_path(r"^image/(?P<version>v2(?:\.\d)?|v1(?:\.0)?)/(?P<path>.+)$", images.dispatch),
-    re_path(r"^vmapi/v1\.0/server-params/(?P<uuid>[^/]+)/?$", vmapi.server_params),
+    re_path(r"^vmapi/v1\.0/server-params/(?P<secret>[^/]+)/?$", vmapi.server_params),
 ]

@@ -47,6 +47,7 @@ def duties() -> list[Duty]:
         Duty("console tickets", 600, consoles.forget_expired),
         Duty("finished operations", 3600, lambda: operations.forget_finished(older_than=KEEP_OPERATIONS)),
         Duty("backends", 60, backends.refresh_stale),
+        Duty("silent backends", 60, backends.find_silent),
         Duty("servers", conf.RECONCILIATION_MIN * 60, _reconcile_servers),
         Duty("networks", conf.RECONCILIATION_MIN * 60, lambda: networks.reconcile_networks(fix=True)),
         Duty("state sync", conf.STATE_SYNC_SECONDS, _sync_states),

@@ -98,8 +98,8 @@ def get_diagnostics(call: Call, key: str) -> HttpResponse:
     state = {OperState.STARTED: "running", OperState.STOPPED: "shutdown"}.get(OperState(server.operstate), "pending")
     return JsonResponse({
         "state": state, "driver": "ganeti", "hypervisor": server.backend.hypervisor if server.backend else "", "config_drive": False,
-        "num_cpus": server.flavor.cpu, "num_disks": len(representations.volumes_of(server)), "num_nics": len(server.ports.all()), "cpu_details": [],
-        "disk_details": [], "nic_details": [{"mac_address": port.mac} for port in server.ports.all()],
+        "num_cpus": server.flavor.cpu, "num_disks": len(server.shown_volumes), "num_nics": len(server.shown_ports), "cpu_details": [],
+        "disk_details": [], "nic_details": [{"mac_address": port.mac} for port in server.shown_ports],
         "memory_details": {"maximum": server.flavor.ram, "used": None}, "SNF:messages": messages})
 
 
@@ -110,12 +110,12 @@ def _attachment(call: Call, server: Server, volume: Volume) -> dict[str, Any]:
 
 def get_volume_attachments(call: Call, key: str) -> HttpResponse:
     server = detailed(call, key)
-    return JsonResponse({"volumeAttachments": [_attachment(call, server, volume) for volume in representations.volumes_of(server)]})
+    return JsonResponse({"volumeAttachments": [_attachment(call, server, volume) for volume in server.shown_volumes]})
 
 
 def get_volume_attachment(call: Call, key: str, volume_id: str) -> HttpResponse:
     server = detailed(call, key)
-    for volume in representations.volumes_of(server):
+    for volume in server.shown_volumes:
         if str(volume.pk) == volume_id:
             return JsonResponse({"volumeAttachment": _attachment(call, server, volume)})
     if call.modern:
@@ -137,7 +137,8 @@ def _interface(port: Port) -> dict[str, Any]:
 
 
 def get_interfaces(call: Call, key: str) -> HttpResponse:
-    return JsonResponse({"interfaceAttachments": [_interface(port) for port in detailed(call, key).ports.all()]})
+    ports = Port.objects.filter(server=_plain(call, key)).prefetch_related("addresses").order_by("id")
+    return JsonResponse({"interfaceAttachments": [_interface(port) for port in ports]})
 
 
 def _port_of(call: Call, key: str, port_id: str) -> Port:

@@ -12,7 +12,7 @@ from django.db.models import Prefetch, QuerySet
 from synnefo.common.ports import Caller
 from synnefo.common.settings import conf
 from synnefo.cyclades import ganeti_names
-from synnefo.cyclades.models import Flavor, OperState, Port, Server, ServerDiagnostic, Volume
+from synnefo.cyclades.models import Flavor, IPAddress, OperState, Port, Server, ServerDiagnostic, Volume
 from synnefo.cyclades.services.images import Image
 
 TASKS = {"BUILD": "BUILDING", "START": "STARTING", "STOP": "STOPPING", "REBOOT": "REBOOTING", "DESTROY": "DESTROYING", "RESIZE": "RESIZING",
@@ -28,10 +28,15 @@ POWER = {OperState.STARTED: 1, OperState.STOPPED: 4}
 
 
 def with_details(rows: QuerySet[Server]) -> QuerySet[Server]:
-    """Everything a detailed view needs, in a fixed number of queries; of the diagnostics the newest alone."""
+    """Everything a detailed view needs, in a fixed number of queries; of the diagnostics the newest alone. Related rows are plain lists
+    (`to_attr`): managers and querysets made for each of a thousand servers cost more than the queries.
+    """
     return rows.select_related("flavor", "backend").prefetch_related(
-        "metadata", "volumes", Prefetch("diagnostics", ServerDiagnostic.objects.order_by("-id")[:1], to_attr="newest_diagnostics"),  # type: ignore[no-redef]
-        Prefetch("ports", Port.objects.filter(state="ACTIVE").order_by("id").select_related("network").prefetch_related("addresses")))
+        Prefetch("metadata", to_attr="shown_metadata"),
+        Prefetch("volumes", Volume.objects.filter(deleted=False).order_by("index", "id"), to_attr="shown_volumes"),
+        Prefetch("diagnostics", ServerDiagnostic.objects.order_by("-id")[:1], to_attr="newest_diagnostics"),  # type: ignore[no-redef]
+        Prefetch("ports", Port.objects.filter(state="ACTIVE").order_by("id").select_related("network").prefetch_related(
+            Prefetch("addresses", IPAddress.objects.filter(deleted=False).order_by("id"), to_attr="shown_addresses")), to_attr="shown_ports"))
 
 
 def root() -> str:
@@ -45,11 +50,11 @@ def links(kind: str, key: object, version: str = "v2.0") -> list[dict[str, str]]
 
 def iso(moment: datetime) -> str:
     """With microseconds and zone."""
-    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%f+00:00")
+    return moment.astimezone(UTC).isoformat(timespec="microseconds")
 
 
 def seconds(moment: datetime) -> str:
-    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return moment.astimezone(UTC).isoformat(timespec="seconds").removesuffix("+00:00") + "Z"
 
 
 def status_of(server: Server, *, modern: bool) -> str:
@@ -68,15 +73,10 @@ def brief(server: Server, version: str = "v2.0") -> dict[str, Any]:
     return {"id": key, "name": server.name, "links": links("servers", server.pk, version)}
 
 
-def volumes_of(server: Server) -> list[Volume]:
-    """The server's disks in order."""
-    return sorted((volume for volume in server.volumes.all() if not volume.deleted), key=lambda volume: volume.index or 0)
-
-
 def _attachments(server: Server) -> list[dict[str, Any]]:
     found = []
-    for port in server.ports.all():
-        by_version = {address.ip_version: address for address in port.addresses.all() if not address.deleted}
+    for port in server.shown_ports:
+        by_version = {address.ip_version: address for address in port.shown_addresses}
         item = {"id": port.pk, "network_id": str(port.network_id), "mac_address": port.mac or "",
                 "ipv4": by_version[4].address if 4 in by_version else "", "ipv6": by_version[6].address if 6 in by_version else "",
                 "OS-EXT-IPS:type": "floating" if any(item.floating_ip for item in by_version.values()) else "fixed"}
@@ -102,8 +102,8 @@ def legacy(server: Server) -> dict[str, Any]:
         "hostId": "", "created": iso(server.created_at), "updated": iso(server.updated_at),
         "flavor": {"id": server.flavor_id, "links": links("flavors", server.flavor_id)},
         "image": {"id": server.image_id, "links": links("images", server.image_id)}, "suspended": server.suspended,
-        "metadata": {item.key: item.value for item in server.metadata.all()}, "tags": [], "attachments": attachments, "addresses": addresses,
-        "volumes": sorted(volume.pk for volume in server.volumes.all() if not volume.deleted),
+        "metadata": {item.key: item.value for item in server.shown_metadata}, "tags": [], "attachments": attachments, "addresses": addresses,
+        "volumes": sorted(volume.pk for volume in server.shown_volumes),
         "diagnostics": [diagnostic(item) for item in server.newest_diagnostics], "security_groups": [{"name": "default"}],
         "key_name": server.key_names[0] if server.key_names else None, "SNF:key_names": server.key_names, "config_drive": "",
         "accessIPv4": "", "accessIPv6": "", "SNF:fqdn": None, "SNF:port_forwarding": {}, "deleted": server.deleted, "SNF:rescue": server.rescue}
@@ -117,10 +117,8 @@ def diagnostic(item: ServerDiagnostic) -> dict[str, Any]:
 def addresses_by_name(server: Server) -> dict[str, list[dict[str, Any]]]:
     """The modern view of addresses: by the network's name, with the MAC."""
     found: dict[str, list[dict[str, Any]]] = {}
-    for port in server.ports.all():
-        for address in port.addresses.all():
-            if address.deleted:
-                continue
+    for port in server.shown_ports:
+        for address in port.shown_addresses:
             item = {"version": address.ip_version, "addr": address.address, "OS-EXT-IPS-MAC:mac_addr": port.mac or ""}
             entries = found.setdefault(port.network.name or str(port.network_id), [])
             entries.append(item | {"OS-EXT-IPS:type": "fixed"})
@@ -141,12 +139,12 @@ def modern(server: Server, caller: Caller, microversion: tuple[int, int]) -> dic
         "hostId": hashlib.sha224(f"{server.backend_id}:{server.project_id}".encode()).hexdigest(), "created": seconds(server.created_at),
         "updated": seconds(server.updated_at), "flavor": flavor,
         "image": {"id": server.image_id, "links": links("images", server.image_id, "v2.1")},
-        "metadata": {item.key: item.value for item in server.metadata.all()}, "addresses": addresses_by_name(server),
+        "metadata": {item.key: item.value for item in server.shown_metadata}, "addresses": addresses_by_name(server),
         "OS-EXT-STS:vm_state": VM_STATE.get(operstate, "building"), "OS-EXT-STS:power_state": POWER.get(operstate, 0),
         "OS-EXT-STS:task_state": MODERN_TASKS.get(server.task, server.task.lower() or None), "OS-EXT-AZ:availability_zone": "nova",
         "OS-DCF:diskConfig": "MANUAL", "OS-SRV-USG:launched_at": _plain(server.launched_at), "OS-SRV-USG:terminated_at": _plain(server.terminated_at),
         "os-extended-volumes:volumes_attached": [
-            {"id": str(volume.pk)} | ({"delete_on_termination": volume.delete_on_termination} if microversion >= (2, 3) else {}) for volume in volumes_of(server)],
+            {"id": str(volume.pk)} | ({"delete_on_termination": volume.delete_on_termination} if microversion >= (2, 3) else {}) for volume in server.shown_volumes],
         "security_groups": [{"name": "default"}], "key_name": server.key_names[0] if server.key_names else None, "config_drive": "",
         "accessIPv4": "", "accessIPv6": "", "SNF:key_names": server.key_names, "SNF:fqdn": None,
         "SNF:task_state": TASKS.get(server.task, "UNKNOWN" if server.task else "")}

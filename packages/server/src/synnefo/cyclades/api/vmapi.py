@@ -11,11 +11,11 @@ from synnefo.cyclades.services import build_parameters
 
 
 @guarded()
-def server_params(request: HttpRequest, uuid: str) -> HttpResponse:
+def server_params(request: HttpRequest, secret: str) -> HttpResponse:
     if request.method != "GET":
         raise MethodNotAllowed(("GET",))
-    if len(uuid) != 36:
+    if len(secret) != 36:
         raise NotFound("Not found.")
-    response = JsonResponse(build_parameters.read(uuid, reader=client_ip(request)))
+    response = JsonResponse(build_parameters.read(secret, reader=client_ip(request)))
     response["Cache-Control"] = "no-store"
     return response

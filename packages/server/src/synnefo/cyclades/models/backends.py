@@ -40,6 +40,8 @@ class Backend(models.Model):
     pinst_cnt = models.PositiveIntegerField(default=0)
     ctotal = models.PositiveIntegerField(default=0)
     refreshed_at = models.DateTimeField(null=True, blank=True)
+    last_event_at = models.DateTimeField(null=True, blank=True)
+    """When an event of the cluster was last seen, to half a minute."""
 
     class Meta:
         ordering: ClassVar[list[str]] = ["id"]

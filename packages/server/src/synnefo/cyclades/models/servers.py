@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import datetime
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from django.db import models
 from django.db.models import Q
 
 from synnefo.cyclades.models.backends import Backend
 from synnefo.cyclades.models.flavors import Flavor
+
+if TYPE_CHECKING:
+    from synnefo.cyclades.models.networks import Port
+    from synnefo.cyclades.models.volumes import Volume
 
 EPOCH = datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC)
 
@@ -28,7 +32,11 @@ class OperState(models.TextChoices):
 class Server(models.Model):
     """`task` names the action that is under way, `task_job_id` the Ganeti job that will end it (unknown until submitted)."""
 
-    newest_diagnostics: list[ServerDiagnostic]  # set by the queries of detailed views alone
+    # Set by the queries of detailed views alone:
+    newest_diagnostics: list[ServerDiagnostic]
+    shown_metadata: list[ServerMetadata]
+    shown_volumes: list[Volume]
+    shown_ports: list[Port]
 
     name = models.CharField(max_length=255)
     user_id = models.CharField(max_length=36)

@@ -9,17 +9,22 @@ from typing import Any
 import structlog
 from django.db import IntegrityError
 from django.utils import timezone
+from prometheus_client import Gauge
 
 from synnefo.common.db import transactional
 from synnefo.common.errors import AlreadyExists, DomainError, InvalidInput, NoCapacity, NotFound, StateConflict
 from synnefo.common.settings import conf
 from synnefo.cyclades.adapters import cluster_for
-from synnefo.cyclades.models import Backend, BackendNetwork
+from synnefo.cyclades.models import Backend, BackendNetwork, Operation
 from synnefo.cyclades.models.backends import MAX_BACKENDS
 from synnefo.cyclades.ports import Capacity, ClusterInfo, GanetiLoginRefused
 from synnefo.cyclades.services import network_jobs, network_operations
 
 log = structlog.get_logger(__name__)
+SILENT = Gauge("synnefo_backend_silent", "1 while jobs are submitted to a cluster and none of its events arrives", ["cluster"])
+NOTE_STEP = datetime.timedelta(seconds=30)
+SILENCE = datetime.timedelta(minutes=2)
+SILENCE_WINDOW = datetime.timedelta(hours=1)
 HYPERVISORS = ("kvm", "xen-pvm", "xen-hvm")
 CONNECTION = {"clustername", "port", "username", "password_encrypted", "rapi_host", "rapi_ca"}
 """Fields that a changed backend is tried with before they are kept."""
@@ -184,3 +189,31 @@ def refresh_stale() -> None:
     limit = timezone.now() - datetime.timedelta(minutes=conf.BACKEND_REFRESH_MIN)
     online = Backend.objects.filter(offline=False)
     refresh_all([*online.filter(refreshed_at=None), *online.filter(refreshed_at__lt=limit)])
+
+
+_noted: dict[str, datetime.datetime] = {}
+
+
+def note_event(clustername: str) -> None:
+    """An event of the cluster has arrived. Written twice a minute at most."""
+    now = timezone.now()
+    if now - _noted.get(clustername, now - SILENCE) < NOTE_STEP:
+        return
+    if Backend.objects.filter(clustername=clustername).update(last_event_at=now):
+        _noted[clustername] = now
+
+
+def find_silent() -> list[Backend]:
+    """Online backends that got jobs but sent no event about them: their eventd or the broker's route to them is down. Warns of each."""
+    now = timezone.now()
+    silent = []
+    for backend in Backend.objects.filter(offline=False):
+        asked = (Operation.objects.filter(backend=backend, created_at__range=(now - SILENCE_WINDOW, now - SILENCE)).exclude(jobs=[])
+                 .order_by("-created_at").values_list("created_at", flat=True).first())
+        is_silent = asked is not None and (backend.last_event_at is None or backend.last_event_at < asked - NOTE_STEP)
+        SILENT.labels(backend.clustername).set(is_silent)
+        if is_silent:
+            silent.append(backend)
+            log.warning("backend.silent", cluster=backend.clustername, last_event_at=backend.last_event_at,
+                        hint="see whether snf-ganeti-eventd runs on the cluster's master and reaches the broker")
+    return silent

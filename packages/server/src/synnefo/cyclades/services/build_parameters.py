@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import ipaddress
 import json
 from collections.abc import Mapping
 from typing import Any
@@ -41,26 +42,40 @@ def url_for(server_id: int) -> str | None:
 
 @transactional()
 def read(uuid: str, *, reader: str) -> dict[str, Any]:
-    """The parameters, for the node that asks first; it may ask again until the build has ended. Raises `NotFound` otherwise.
+    """The parameters, once: of several readers exactly one gets them. Raises `NotFound` otherwise.
 
-    `reader` is the address of the node. Every read is logged, without content.
+    Without VMAPI_RESET_PARAMS they may be read again until the build ends. `reader` is the address of the node. Every read is logged,
+    without content.
     """
+    if not _may_read(reader):
+        log.warning("vmapi.refused", reader=reader, known=None)
+        raise NotFound("Not found.")
     row = BuildParameters.objects.select_for_update(of=("self",)).select_related("server").filter(
         uuid_hash=hash_token(uuid), expires_at__gt=timezone.now()).first()
-    if row is None or row.server.operstate != OperState.BUILD or (row.reader and row.reader != reader):
+    if row is None or row.server.operstate != OperState.BUILD or not row.data_encrypted:
         log.warning("vmapi.refused", reader=reader, known=row is not None)
         raise NotFound("Not found.")
-    if row.first_read_at is None:
-        row.first_read_at, row.reader = timezone.now(), reader
-        row.save(update_fields=["first_read_at", "reader"])
+    found = dict(json.loads(decrypt(row.data_encrypted)))
+    row.first_read_at, row.reader = row.first_read_at or timezone.now(), reader
+    if conf.VMAPI_RESET_PARAMS:
+        row.data_encrypted = ""
+    row.save(update_fields=["first_read_at", "reader", "data_encrypted"])
     log.info("vmapi.read", server=row.server_id, reader=reader)
-    return dict(json.loads(decrypt(row.data_encrypted)))
+    return found
+
+
+def _may_read(reader: str) -> bool:
+    """Whether the address is in the networks of the nodes, where those are set."""
+    try:
+        address = ipaddress.ip_address(reader)
+    except ValueError:
+        return not conf.VMAPI_ALLOWED_NETWORKS
+    return not conf.VMAPI_ALLOWED_NETWORKS or any(address in network for network in conf.VMAPI_ALLOWED_NETWORKS)
 
 
 def forget(server_id: int) -> None:
     """The build has ended: nobody needs the parameters any more."""
-    if conf.VMAPI_RESET_PARAMS:
-        BuildParameters.objects.filter(server_id=server_id).delete()
+    BuildParameters.objects.filter(server_id=server_id).delete()
 
 
 def forget_expired() -> int:

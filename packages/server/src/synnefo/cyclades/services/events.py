@@ -99,6 +99,7 @@ def handle(message: Mapping[str, Any]) -> None:
         log.info("event.unknown_type", type=kind[:100])
         return
     handler(message)
+    backends.note_event(str(message.get("cluster", "")))
     EVENTS.labels(kind if kind in _HANDLERS else "progress", "handled").inc()
 
 

@@ -17,7 +17,8 @@ PREFIX = "plankton:"
 PROPERTY = "plankton:property:"
 OPENSTACK_NAMES = {"OS_TYPE": "OSFAMILY", "OS_DISTRO": "OS", "OS_ADMIN_USER": "USERS"}
 """What other clouds' image properties are called here."""
-DISK_FORMATS = ("diskdump", "extdump", "ntfsdump", "raw", "qcow2")
+DISK_FORMATS = ("diskdump", "raw", "qcow2")
+"""Whole disks, as the nodes can write them."""
 CONTAINER_FORMATS = ("bare", "aki", "ari", "ami", "ovf")
 MAX_KEY, MAX_VALUE, MAX_PROPERTIES = 111, 4096, 32
 MAX_LOCATION = 4096

@@ -46,6 +46,7 @@ class Command(ListCommand):
         "mem": Field(lambda backend: f"{backend.mfree}/{backend.mtotal}", "Free and all memory, MiB", order="mfree"),
         "disk": Field(lambda backend: f"{backend.dfree}/{backend.dtotal}", "Free and all disk, MiB", order="dfree"),
         "cpus": Field("ctotal", "Processors"),
+        "last_event": Field("last_event_at", "When an event of it was last seen"),
         "refreshed": Field("refreshed_at", "When its figures were read"),
     }
     default_fields: ClassVar[Sequence[str]] = (
