@@ -97,6 +97,7 @@ class Port(Described):
     BUILD, ACTIVE, ERROR, DOWN = "BUILD", "ACTIVE", "ERROR", "DOWN"
     STATES: ClassVar = [(state, state) for state in (BUILD, ACTIVE, ERROR, DOWN)]
     PROFILES: ClassVar = [(profile, profile) for profile in ("ENABLED", "DISABLED", "PROTECTED")]
+    shown_addresses: list[IPAddress]  # set by the queries of detailed views alone
 
     name = models.CharField(max_length=NAME_LENGTH, default="", blank=True)
     user_id = models.CharField(max_length=128, db_index=True)
