@@ -31,12 +31,14 @@ def with_details(rows: QuerySet[Server]) -> QuerySet[Server]:
     """Everything a detailed view needs, in a fixed number of queries; of the diagnostics the newest alone. Related rows are plain lists
     (`to_attr`): managers and querysets made for each of a thousand servers cost more than the queries.
     """
+    addresses = IPAddress.objects.filter(deleted=False).order_by("id")
+    ports = Port.objects.filter(state="ACTIVE").order_by("id").select_related("network").prefetch_related(
+        Prefetch("addresses", addresses, to_attr="shown_addresses"))  # type: ignore[no-redef]
     return rows.select_related("flavor", "backend").prefetch_related(
         Prefetch("metadata", to_attr="shown_metadata"),
         Prefetch("volumes", Volume.objects.filter(deleted=False).order_by("index", "id"), to_attr="shown_volumes"),
         Prefetch("diagnostics", ServerDiagnostic.objects.order_by("-id")[:1], to_attr="newest_diagnostics"),  # type: ignore[no-redef]
-        Prefetch("ports", Port.objects.filter(state="ACTIVE").order_by("id").select_related("network").prefetch_related(
-            Prefetch("addresses", IPAddress.objects.filter(deleted=False).order_by("id"), to_attr="shown_addresses")), to_attr="shown_ports"))
+        Prefetch("ports", ports, to_attr="shown_ports"))
 
 
 def root() -> str:
