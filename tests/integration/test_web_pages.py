@@ -13,7 +13,7 @@ import pytest
 from django.contrib.auth import get_user_model
 from django.test import Client
 
-from synnefo.cyclades.models import Server
+from synnefo.cyclades.models import Network, Port, Server
 from tests.support.compute import PUBLIC_KEY, Person, flavor, register_resources, server_row
 from tests.support.identity import PASSWORD
 from tests.support.networks import backend
@@ -91,6 +91,15 @@ def test_names_are_text_never_markup(ann: Person) -> None:
         body = _page(ann, path)
         assert "<script>alert" not in body, path
         assert "&lt;script&gt;alert(&quot;1&quot;)" in body, path
+
+
+def test_a_machine_names_its_networks(ann: Person) -> None:
+    server = server_row(ann)
+    network = Network.objects.create(name=EVIL, user_id=ann.uuid, project_id=ann.uuid, flavor="CUSTOM", mode="bridged")
+    Port.objects.create(server=server, network=network, mac="aa:00:00:00:00:01", state="ACTIVE", index=0, user_id=ann.uuid)
+    shown = _page(ann, f"/machines/{server.pk}")
+    assert "&lt;script&gt;alert(&quot;1&quot;)&lt;/script&gt;" in shown
+    assert EVIL not in shown
 
 
 def test_a_machine_of_another_is_not_found(ann: Person) -> None:

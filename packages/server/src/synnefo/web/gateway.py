@@ -28,6 +28,7 @@ SERVICES = {
     "account": ("ASTAKOS_BASE_URL", "/account/v1.0"),
     "compute": ("CYCLADES_BASE_URL", "/compute/v2.0"),
     "image": ("CYCLADES_BASE_URL", "/image/v1.0"),
+    "network": ("CYCLADES_BASE_URL", "/network/v2.0"),
     "storage": ("PITHOS_BASE_URL", "/object-store/v1"),
 }
 

@@ -53,6 +53,9 @@ def _details(gateway: Gateway, server_id: int) -> dict[str, Any]:
     server = gateway.get("compute", f"/servers/{server_id}")["server"]
     shown = machines.present(server, *_names(gateway))
     told = (item for item in gateway.get("compute", f"/servers/{server_id}/diagnostics") if item["level"] != "DEBUG")
+    if shown.ports:
+        networks = {str(item["id"]): item["name"] for item in gateway.get("network", "/networks")["networks"]}
+        shown.ports = [port | {"network_name": networks.get(port["network"], "")} for port in shown.ports]
     shown.diagnostics = [item | {"when": parse_datetime(item["created"])} for item in itertools.islice(told, MAX_MESSAGES)]
     return {"machine": shown, "interval": FAST_S if shown.state_kind == "busy" else SLOW_S}
 
