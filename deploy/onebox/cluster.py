@@ -7,6 +7,7 @@ directory given. A veth pair leads from the host to the node; a bridge of the no
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import hashlib
 import json
 import os
@@ -20,13 +21,14 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 from onebox import environment, kvm
 from onebox.machine import Problem
 from onebox.state import ROOT
 
 NAME = "synnefo"
+LOCKS = Path("/run/lock")
 PRIVATE = ("var/lib/ganeti", "var/log/ganeti", "srv/ganeti", "etc/ganeti")
 FILES = ("etc/hosts", "etc/hostname", "etc/default/ganeti")
 DAEMONS = ("ganeti-noded", "ganeti-confd", "ganeti-wconfd", "ganeti-rapi", "ganeti-luxid", "ganeti-mond")
@@ -144,15 +146,26 @@ def up(directory: Path, *, log: Path, node_settings: Mapping[str, Any] | None = 
 
 
 def _layout(directory: Path) -> Layout:
-    """The cluster's addresses, chosen once: the first index whose host link is free."""
+    """The cluster's addresses, chosen once: the first index whose host link is free and that no other cluster here has chosen."""
     directory.mkdir(parents=True, exist_ok=True)
     chosen = directory / "index"
     if not chosen.exists():
-        taken = {line.split(":")[1].strip() for line in subprocess.run(
-            ["ip", "-o", "link"], capture_output=True, text=True, check=True).stdout.splitlines()}
-        index = next(i for i in range(31, 250) if not any(name.startswith(f"gh{i}@") for name in taken))
-        chosen.write_text(str(index))
+        with (LOCKS / "synnefo-clusters").open("a+") as register:
+            fcntl.flock(register, fcntl.LOCK_EX)  # two clusters may be made at once
+            chosen.write_text(str(_free_index(register, directory)))
     return Layout(directory, int(chosen.read_text()))
+
+
+def _free_index(register: TextIO, directory: Path) -> int:
+    """An index that is free, noted in the register: lines of `index directory`, of which those without a cluster are forgotten."""
+    register.seek(0)
+    entries = [line.split(" ", 1) for line in register.read().splitlines()]
+    kept = {int(number): place for number, place in entries if Path(place, "index").exists()}
+    links = subprocess.run(["ip", "-o", "link"], capture_output=True, text=True, check=True).stdout
+    index = next(i for i in range(31, 250) if i not in kept and f" gh{i}@" not in links)
+    register.truncate(0)
+    register.writelines(f"{number} {place}\n" for number, place in {**kept, index: str(directory)}.items())
+    return index
 
 
 def enter_command(directory: Path) -> list[str]:
