@@ -13,7 +13,7 @@ from tests.conftest import ROOT
 
 sys.path.insert(0, str(ROOT / "deploy"))
 
-from onebox import cluster  # noqa: E402
+from onebox import cluster
 
 
 def test_clusters_made_at_once_have_addresses_of_their_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
