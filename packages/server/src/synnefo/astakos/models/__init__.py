@@ -4,6 +4,7 @@ from synnefo.astakos.models.audit import AuditRecord
 from synnefo.astakos.models.components import Component, Endpoint, Service
 from synnefo.astakos.models.logins import LOCAL, LoginMethod
 from synnefo.astakos.models.mails import QueuedMail
+from synnefo.astakos.models.policies import AuthPolicyProfile
 from synnefo.astakos.models.projects import (
     ACTIVE_MEMBERSHIPS,
     JoinPolicy,
@@ -18,7 +19,7 @@ from synnefo.astakos.models.tokens import ApiToken, TokenKind
 from synnefo.astakos.models.users import Group, User
 
 __all__ = [
-    "ACTIVE_MEMBERSHIPS", "LOCAL", "ApiToken", "AuditRecord", "Component", "Endpoint", "Group", "JoinPolicy", "LoginMethod",
+    "ACTIVE_MEMBERSHIPS", "LOCAL", "ApiToken", "AuditRecord", "AuthPolicyProfile", "Component", "Endpoint", "Group", "JoinPolicy", "LoginMethod",
     "MembershipState", "Project", "ProjectMembership", "ProjectResourceQuota", "ProjectState", "QueuedMail", "Resource",
     "Service", "TokenKind", "User",
 ]
