@@ -9,11 +9,19 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from synnefo.common.ids import ProjectID, Serial, UserID
 
 INFINITE = 2**63 - 1
+
+
+class AccessRule(NamedTuple):
+    """A call that a token is good for: a service type, a method and a path below the service's root."""
+
+    service: str
+    method: str
+    path: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +37,8 @@ class Caller:
     """Projects with an accepted membership, the user's own system project included."""
     roles: tuple[str, ...] = ()
     expires_at: datetime | None = None
+    access_rules: tuple[AccessRule, ...] | None = None
+    """The only calls that the token is good for; None is no limit."""
 
     @property
     def is_admin(self) -> bool:

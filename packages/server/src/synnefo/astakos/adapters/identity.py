@@ -45,5 +45,5 @@ def _caller(user: User, token: ApiToken | None) -> Caller:
         user_id=user.user_id, email=user.email, name=user.realname or user.email, project_id=project_id,
         project_ids=tuple(item.project_id for item in found),
         roles=tuple(role.name for role in memberships.roles_of(user, membership, token)),
-        expires_at=token.expires_at if token else None,
+        expires_at=token.expires_at if token else None, access_rules=memberships.rules_of(token),
     )

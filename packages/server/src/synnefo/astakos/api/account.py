@@ -17,11 +17,12 @@ from synnefo.astakos.api.http import (
     no_content,
     parse,
     require_component,
+    require_manager,
     require_user,
 )
 from synnefo.astakos.models import ApiToken
 from synnefo.astakos.services import accounts, memberships, tokens
-from synnefo.common.errors import Forbidden, InvalidInput, RequestTooLarge
+from synnefo.common.errors import InvalidInput, RequestTooLarge
 from synnefo.common.settings import conf
 
 
@@ -112,34 +113,26 @@ class _NewToken(BaseModel):
     roles: list[str] | None = Field(None, max_length=50)
 
 
-def _unrestricted(request: HttpRequest) -> ApiToken:
-    """A token that stands for the whole account."""
-    token = require_user(request)
-    if token.is_restricted:
-        raise Forbidden("This token is restricted: it may not manage the account.")
-    return token
-
-
 def list_tokens(request: HttpRequest) -> HttpResponseBase:
-    token = _unrestricted(request)
+    token = require_manager(request)
     return json_reply({"tokens": [_render(item) for item in tokens.list_named(token.user)]})
 
 
 def create_token(request: HttpRequest) -> HttpResponseBase:
     """A named token; its value is in this reply and nowhere else."""
-    token = _unrestricted(request)
+    token = require_manager(request)
     asked = parse(_NewToken, json_body(request))
     project_id = ""
     if asked.project_id:
         project_id = memberships.find_membership(
             memberships.all_memberships(token.user), project_id=asked.project_id).project_id
     issued = tokens.issue_named(token.user, asked.name, days=asked.expires_in_days, project_id=project_id,
-                                roles=asked.roles)
+                                roles=asked.roles, source=token)
     return json_reply({"token": {**_render(issued.token), "value": issued.secret}}, 201)
 
 
 def revoke_token(request: HttpRequest, token_id: int) -> HttpResponseBase:
-    tokens.revoke_named(_unrestricted(request).user, token_id)
+    tokens.revoke_named(require_manager(request).user, token_id)
     return no_content()
 
 

@@ -13,8 +13,8 @@ from django.utils.cache import patch_vary_headers
 from pydantic import BaseModel, ValidationError
 
 from synnefo.astakos.models import ApiToken, Component
-from synnefo.astakos.services import components, tokens
-from synnefo.common import faults
+from synnefo.astakos.services import app_credentials, components, memberships, tokens
+from synnefo.common import access, faults
 from synnefo.common.errors import DomainError, InvalidInput, MethodNotAllowed, RequestTooLarge, Unauthenticated
 from synnefo.common.middleware import client_ip
 from synnefo.common.ports import Caller
@@ -149,7 +149,16 @@ def require_user(request: HttpRequest) -> ApiToken:
     caller: Caller | None = getattr(request, "_caller", None)
     if caller is not None and "X-Auth-Token" not in request.headers and "Authorization" not in request.headers:
         return tokens.of_session(caller.user_id)
-    return tokens.require_live(header_token(request), client_ip=client_ip(request))
+    token = tokens.require_live(header_token(request), client_ip=client_ip(request))
+    access.require_allowed(memberships.rules_of(token), request.method or "", request.path)
+    return token
+
+
+def require_manager(request: HttpRequest) -> ApiToken:
+    """As `require_user`, of a token that stands for the whole account. Raises `Forbidden` for one held to a project."""
+    token = require_user(request)
+    app_credentials.require_manager(token)
+    return token
 
 
 def require_component(request: HttpRequest) -> Component:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from django.urls import URLPattern, URLResolver, re_path
 
+from synnefo.astakos.api import app_credentials
 from synnefo.astakos.api import identity_v2 as v2
 from synnefo.astakos.api import identity_v3 as v3
 from synnefo.astakos.api import identity_v3_resources as resources
@@ -49,6 +50,12 @@ urlpatterns: list[URLPattern | URLResolver] = [
     _v3("role_assignments", GET=resources.role_assignments),
     _v3(rf"users/(?P<user_id>{_ID})/projects", GET=resources.user_projects),
     _v3(rf"users/(?P<user_id>{_ID})/groups", GET=resources.user_groups),
+    _v3(rf"users/(?P<user_id>{_ID})/application_credentials", GET=app_credentials.listing, POST=app_credentials.create),
+    _v3(rf"users/(?P<user_id>{_ID})/application_credentials/(?P<credential_id>{_ID})",
+        GET=app_credentials.show, DELETE=app_credentials.delete),
+    _v3(rf"users/(?P<user_id>{_ID})/access_rules", GET=app_credentials.list_rules),
+    _v3(rf"users/(?P<user_id>{_ID})/access_rules/(?P<rule_id>{_ID})",
+        GET=app_credentials.show_rule, DELETE=app_credentials.delete_rule),
     *(_kept(name, listing, changes=_list_changes) for name, _, listing, _ in _collections),
     *(_kept(rf"{name}/(?P<{key}>{_ID})", show) for name, key, _, show in _collections),
     re_path(r"^v3/(?P<rest>.*)$", whatever(resources.unknown, "keystone")),

@@ -9,10 +9,11 @@ from django.http.response import HttpResponseBase
 from pydantic import BaseModel, ConfigDict, Field
 
 from synnefo.astakos.api import xml
-from synnefo.astakos.api.http import header_token, json_body, json_reply, parse, raw_body
-from synnefo.astakos.models import ApiToken
+from synnefo.astakos.api.http import header_token, json_body, json_reply, parse, raw_body, require_user
+from synnefo.astakos.models import ApiToken, AppCredential
 from synnefo.astakos.services import authentication, catalog, components, memberships, tokens
 from synnefo.astakos.services.authentication import Grant, Proof, Scope
+from synnefo.common import access
 from synnefo.common.errors import InvalidInput, MethodNotAllowed, NotFound, Unauthenticated
 from synnefo.common.middleware import client_ip
 from synnefo.common.settings import conf
@@ -80,16 +81,26 @@ def authenticate(request: HttpRequest) -> HttpResponseBase:
     if not raw:
         return _reply(request, {"access": {"serviceCatalog": catalog.v2_catalog()}})
     auth = parse(_Request, json_body(request, raw)).auth
-    return _reply(request, {"access": _access(auth, client_ip(request))})
+    announced = request.headers.get(access.HEADER) == access.VERSION
+    return _reply(request, {"access": _access(auth, _address(request), shows_rules=announced)})
 
 
-def _access(auth: _Auth, address: str) -> dict[str, Any]:
+def _address(request: HttpRequest) -> str:
+    """Of the user: services that ask for him say where he is, and those that we trust are believed."""
+    stated = request.headers.get("X-Client-IP", "").strip()
+    trusted = str(request.META.get("REMOTE_ADDR", "")) in conf.TRUSTED_PROXIES
+    return stated[:45] if stated and trusted else client_ip(request)
+
+
+def _access(auth: _Auth, address: str, *, shows_rules: bool) -> dict[str, Any]:
     if auth.token is not None:
         if auth.token.id is None:
             raise InvalidInput("Malformed request: missing token")
         proof, by_password = authentication.by_token(auth.token.id, client_ip=address), False
     else:
         proof, by_password = _by_password(auth.password_credentials, address), True
+    if not shows_rules and memberships.rules_of(proof.token) is not None:
+        raise Unauthenticated("Invalid token")
     return _render(_granted(proof, _scope(auth, proof)), explicit=_wants_project(auth, proof), expanded=by_password)
 
 
@@ -99,6 +110,12 @@ def _by_password(credentials: _PasswordCredentials | None, address: str) -> Proo
         raise InvalidInput("Malformed request: give either auth.token.id, or auth.passwordCredentials with username "
                            "and password.")
     return authentication.by_password(login, credentials.password, client_ip=address)
+
+
+def render_credential(credential: AppCredential) -> dict[str, Any]:
+    """What a token says of the application credential that it was given for."""
+    body: dict[str, Any] = {"id": credential.id, "name": credential.name, "restricted": not credential.is_unrestricted}
+    return body if credential.access_rules is None else {**body, "access_rules": credential.access_rules}
 
 
 def _wants_project(auth: _Auth, proof: Proof) -> bool:
@@ -132,7 +149,9 @@ def _granted(proof: Proof, scope: Scope) -> Grant:
 def _render(grant: Grant, *, explicit: bool, expanded: bool) -> dict[str, Any]:
     project_id = grant.membership.project_id if grant.membership else grant.user.uuid
     name = grant.membership.name if grant.membership and explicit else grant.user.realname
+    credential = grant.token.app_credential
     return {
+        **({"application_credential": render_credential(credential)} if credential is not None else {}),
         "token": {"id": grant.secret, "expires": grant.token.expires_at.isoformat(),
                   "issued_at": grant.token.created_at.isoformat(),
                   "tenant": {"id": project_id, "name": name, "enabled": True}},
@@ -151,7 +170,7 @@ def tenants(request: HttpRequest) -> HttpResponseBase:
 
 
 def _live(request: HttpRequest) -> ApiToken:
-    return tokens.require_live(header_token(request), client_ip=client_ip(request))
+    return require_user(request)
 
 
 def token_endpoints(request: HttpRequest, secret: str) -> HttpResponseBase:

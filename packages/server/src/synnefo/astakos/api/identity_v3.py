@@ -11,17 +11,18 @@ from django.utils import timezone
 from pydantic import BaseModel, ConfigDict, Field
 
 from synnefo.astakos.api.http import header_token, json_body, json_reply, no_content, parse, require_user
-from synnefo.astakos.api.identity_v2 import identity_url, version_v3
+from synnefo.astakos.api.identity_v2 import identity_url, render_credential, version_v3
 from synnefo.astakos.models import ApiToken, Component
 from synnefo.astakos.services import authentication, catalog, components, memberships, tokens
 from synnefo.astakos.services.authentication import Grant, Proof, Scope
+from synnefo.common import access
 from synnefo.common.errors import Forbidden, InvalidInput, NotFound, Unauthenticated
 from synnefo.common.middleware import client_ip
 from synnefo.common.settings import conf
 
 DOMAIN = {"id": "default", "name": "Default"}
 _config = ConfigDict(extra="ignore", strict=True)
-_METHODS = ("password", "token")
+_METHODS = ("password", "token", "application_credential")
 
 
 class _Domain(BaseModel):
@@ -53,11 +54,27 @@ class _Token(BaseModel):
     id: str = Field(max_length=1024)
 
 
+class _CredentialUser(BaseModel):
+    model_config = _config
+    id: str | None = Field(None, max_length=255)
+    name: str | None = Field(None, max_length=255)
+    domain: _Domain | None = None
+
+
+class _AppCredential(BaseModel):
+    model_config = _config
+    id: str | None = Field(None, max_length=255)
+    name: str | None = Field(None, max_length=255)
+    secret: str = Field(max_length=5000)
+    user: _CredentialUser | None = None
+
+
 class _Identity(BaseModel):
     model_config = _config
     methods: list[str] = Field(min_length=1, max_length=5)
     password: _Password | None = None
     token: _Token | None = None
+    application_credential: _AppCredential | None = None
 
 
 class _Project(BaseModel):
@@ -108,9 +125,25 @@ def _prove(identity: _Identity, method: str, address: str) -> Proof:
         if identity.token is None:
             raise InvalidInput("The method token needs a block auth.identity.token.")
         return authentication.by_token(identity.token.id, client_ip=address)
+    if method == "application_credential":
+        return _by_app_credential(identity.application_credential, address)
     if identity.password is None:
         raise InvalidInput("The method password needs a block auth.identity.password.")
     return _by_password(identity.password.user, address)
+
+
+def _by_app_credential(block: _AppCredential | None, address: str) -> Proof:
+    if block is None:
+        raise InvalidInput("The method application_credential needs a block auth.identity.application_credential.")
+    if block.id:
+        return authentication.by_app_credential(block.id, "", "", block.secret, client_ip=address)
+    user = block.user or _CredentialUser(id=None, name=None)
+    login = user.id or user.name
+    if not block.name or not login:
+        raise InvalidInput("Name the application credential by id, or by name and user.")
+    if user.domain is not None:
+        user.domain.require_default()
+    return authentication.by_app_credential("", block.name, login, block.secret, client_ip=address)
 
 
 def _by_password(user: _User, address: str) -> Proof:
@@ -160,6 +193,8 @@ def render_token(grant: Grant, *, with_catalog: bool) -> dict[str, Any]:
         "audit_ids": [item for item in (token.audit_id, token.parent_audit_id) if item],
         "issued_at": moment(token.created_at), "expires_at": moment(token.expires_at),
     }
+    if token.app_credential is not None:
+        body["application_credential"] = render_credential(token.app_credential)
     if grant.membership is not None:
         project = grant.membership
         body |= {"project": {"id": project.project_id, "name": project.name, "domain": DOMAIN}, "is_domain": False,
@@ -172,7 +207,18 @@ def render_token(grant: Grant, *, with_catalog: bool) -> dict[str, Any]:
 def show(request: HttpRequest) -> HttpResponseBase:
     """Describe the token in X-Subject-Token, to its user or a service."""
     secret, token = _subject(request)
-    return _token_reply(request, authentication.describe(secret, token))
+    require_announced(request, token)
+    try:
+        return _token_reply(request, authentication.describe(secret, token))
+    except Unauthenticated as error:
+        raise NotFound("There is no such token.") from error
+
+
+def require_announced(request: HttpRequest, token: ApiToken) -> None:
+    """A token with access rules is shown to those alone who say that they hold it to them. Raises `NotFound`."""
+    credential = token.app_credential
+    if credential is not None and credential.access_rules is not None and request.headers.get(access.HEADER) != access.VERSION:
+        raise NotFound("There is no such token.")
 
 
 def _subject(request: HttpRequest) -> tuple[str, ApiToken]:
@@ -180,17 +226,28 @@ def _subject(request: HttpRequest) -> tuple[str, ApiToken]:
     secret = request.headers.get("X-Subject-Token", "")
     if not secret:
         raise InvalidInput("The header X-Subject-Token is missing.")
-    token = _find_subject(secret, may_be_expired=isinstance(caller, Component) and "allow_expired" in request.GET)
-    if isinstance(caller, ApiToken) and caller.user_id != token.user_id and not _is_trusted(caller):
+    is_service = isinstance(caller, Component) or _is_relayed(request)
+    token = _find_subject(secret, may_be_expired=is_service and _is_set(request, "allow_expired"))
+    if isinstance(caller, ApiToken) and not is_service and caller.user_id != token.user_id and not _is_trusted(caller):
         raise Forbidden("You may look at your own tokens only.")
     return secret, token
+
+
+def _is_set(request: HttpRequest, name: str) -> bool:
+    return request.GET.get(name, "0").lower() not in {"0", "false"}
+
+
+def _is_relayed(request: HttpRequest) -> bool:
+    """A service that asks with a user's token may prove itself by its own beside it."""
+    secret = request.headers.get("X-Service-Token", "")
+    return bool(secret) and components.require_component(secret) is not None
 
 
 def _caller(request: HttpRequest) -> ApiToken | Component:
     secret = header_token(request)
     if tokens.find_token(secret) is None:
         return components.require_component(secret)
-    return tokens.require_live(secret, client_ip=client_ip(request))
+    return require_user(request)
 
 
 def _is_trusted(caller: ApiToken) -> bool:

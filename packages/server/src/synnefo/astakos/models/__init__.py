@@ -1,5 +1,6 @@
 """Tables of astakos."""
 
+from synnefo.astakos.models.app_credentials import AccessRule, AppCredential, Ec2Credential
 from synnefo.astakos.models.audit import AuditRecord
 from synnefo.astakos.models.components import Component, Endpoint, Service
 from synnefo.astakos.models.logins import LOCAL, LoginMethod
@@ -19,7 +20,8 @@ from synnefo.astakos.models.tokens import ApiToken, TokenKind
 from synnefo.astakos.models.users import Group, User
 
 __all__ = [
-    "ACTIVE_MEMBERSHIPS", "LOCAL", "ApiToken", "AuditRecord", "AuthPolicyProfile", "Component", "Endpoint", "Group", "JoinPolicy", "LoginMethod",
-    "MembershipState", "Project", "ProjectMembership", "ProjectResourceQuota", "ProjectState", "QueuedMail", "Resource",
-    "Service", "TokenKind", "User",
+    "ACTIVE_MEMBERSHIPS", "LOCAL", "AccessRule", "ApiToken", "AppCredential", "AuditRecord", "AuthPolicyProfile",
+    "Component", "Ec2Credential", "Endpoint", "Group", "JoinPolicy", "LoginMethod", "MembershipState", "Project",
+    "ProjectMembership", "ProjectResourceQuota", "ProjectState", "QueuedMail", "Resource", "Service", "TokenKind",
+    "User",
 ]

@@ -16,6 +16,7 @@ class TokenKind(models.TextChoices):
     ISSUED = "issued", "short-lived, given for credentials by the identity API"
     SESSION = "session", "in the cookie of one browser session, dies with it"
     WEBLOGIN = "weblogin", "given to one desktop program after sign-in in the browser"
+    APPCRED = "appcred", "short-lived, given for an application credential"
     OAUTH = "oauth", "given to an OAuth2 client with the scope api"
 
 
@@ -30,6 +31,8 @@ class ApiToken(models.Model):
     """Of primary tokens only, unless ASTAKOS_TOKEN_SHOW_ONCE."""
     prefix = models.CharField(max_length=8)
     """The first characters, so that people tell their tokens apart."""
+    app_credential = models.ForeignKey("astakos.AppCredential", null=True, blank=True, on_delete=models.CASCADE, related_name="tokens")
+    """What it was given for; it dies with it and is held to its access rules."""
     methods = models.JSONField(default=list)
     audit_id = models.CharField(max_length=32)
     parent_audit_id = models.CharField(max_length=32, blank=True, default="")
@@ -54,6 +57,11 @@ class ApiToken(models.Model):
 
     def __str__(self) -> str:
         return f"{self.prefix}…"
+
+    @property
+    def may_manage_account(self) -> bool:
+        """Whether it stands for the account itself, its credentials included, and not only for work in a project."""
+        return self.app_credential.is_unrestricted if self.app_credential is not None else not self.is_restricted
 
     def is_expired(self, now: datetime.datetime) -> bool:
         """A token that expires this instant is still valid."""

@@ -6,8 +6,8 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from synnefo.astakos.models import ApiToken, User
-from synnefo.astakos.services import memberships, tokens
+from synnefo.astakos.models import ApiToken, AppCredential, User
+from synnefo.astakos.services import app_credentials, memberships, tokens
 from synnefo.astakos.services.memberships import Membership, Role
 from synnefo.common.errors import NotFound, Unauthenticated
 
@@ -22,6 +22,7 @@ class Proof:
     methods: tuple[str, ...]
     token: ApiToken | None = None
     secret: str = ""
+    credential: AppCredential | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,24 +75,56 @@ def by_token(secret: str, *, client_ip: str | None) -> Proof:
     return Proof(token.user, tuple(dict.fromkeys([*token.methods, "token"])), token, secret)
 
 
+def by_app_credential(credential_id: str, name: str, login: str, secret: str, *, client_ip: str | None) -> Proof:
+    """Prove by an application credential, named by its id, or by its name and its user's e-mail or uuid.
+
+    Raises `Unauthenticated`, `RateLimited`.
+    """
+    user = None if credential_id else find_by_login(login)
+    key = credential_id or f"{login}/{name}"
+    found = app_credentials.verify(app_credentials.find(credential_id, name, user), key, secret, client_ip=client_ip)
+    return Proof(found.user, ("application_credential",), credential=found)
+
+
 def combine(proofs: Sequence[Proof]) -> Proof:
     """Several methods must prove one user. Raises `Unauthenticated`."""
     first = proofs[0]
     if any(proof.user.pk != first.user.pk for proof in proofs):
         raise Unauthenticated("The methods do not belong to one user.")
     token = next((proof.token for proof in proofs if proof.token is not None), None)
-    return Proof(first.user, tuple(dict.fromkeys(m for proof in proofs for m in proof.methods)), token)
+    credential = next((proof.credential for proof in proofs if proof.credential is not None), None)
+    if credential is not None and len(proofs) > 1:
+        raise Unauthenticated("An application credential is used alone.")
+    return Proof(first.user, tuple(dict.fromkeys(m for proof in proofs for m in proof.methods)), token, credential=credential)
 
 
 def grant(proof: Proof, scope: Scope) -> Grant:
     """Issue a short-lived token. A project the user cannot use is refused like a wrong password, so that nobody learns
     of projects by asking. Raises `Unauthenticated`.
     """
+    if proof.credential is not None:
+        return _grant_credential(proof.credential, scope)
+    if scope.is_unscoped and proof.token is not None and proof.token.is_restricted and proof.token.project_id:
+        raise Unauthenticated("This token keeps to its project.")
     found = memberships.reachable(proof.user, proof.token)
     membership = None if scope.is_unscoped else _membership(proof, scope, found)
     issued = tokens.issue_short(proof.user, proof.methods, project_id=membership.project_id if membership else "",
                                 is_unscoped=membership is None, source=proof.token)
     return _grant(issued.secret, issued.token, membership, found)
+
+
+def _grant_credential(credential: AppCredential, scope: Scope) -> Grant:
+    """Good in the credential's project alone."""
+    own = [item for item in memberships.all_memberships(credential.user) if item.project_id == credential.project_id]
+    try:
+        wanted = memberships.find_membership(own, project_id=scope.project_id or ("" if scope.project_name else credential.project_id),
+                                             name=scope.project_name)
+    except NotFound as error:
+        raise Unauthenticated("The project does not exist or you may not use it.") from error
+    if scope.is_unscoped:
+        raise Unauthenticated("An application credential keeps to its project.")
+    issued = tokens.issue_for_credential(credential)
+    return _grant(issued.secret, issued.token, wanted, own)
 
 
 def _membership(proof: Proof, scope: Scope, found: Sequence[Membership]) -> Membership | None:

@@ -9,6 +9,7 @@ from synnefo.astakos.models import ApiToken, User
 from synnefo.astakos.services import projects
 from synnefo.common.errors import NotFound, Unauthenticated
 from synnefo.common.ids import ProjectID
+from synnefo.common.ports import AccessRule
 
 BUILT_IN = ("member", "owner", "admin")
 
@@ -65,6 +66,12 @@ def roles_of(user: User, membership: Membership | None = None, token: ApiToken |
     if token is not None and token.roles is not None:
         roles = [role for role in roles if role.name in token.roles or role.name == "member"]
     return roles
+
+
+def rules_of(token: ApiToken | None) -> tuple[AccessRule, ...] | None:
+    """The access rules of the credential behind a token; None is no limit."""
+    rules = token.app_credential.access_rules if token is not None and token.app_credential is not None else None
+    return None if rules is None else tuple(AccessRule(item["service"], item["method"], item["path"]) for item in rules)
 
 
 def paying_project(user: User, token: ApiToken | None, memberships: Sequence[Membership]) -> ProjectID:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import structlog
 from django.utils import timezone
 
-from synnefo.astakos.models import ApiToken, TokenKind, User
+from synnefo.astakos.models import ApiToken, AppCredential, TokenKind, User
 from synnefo.astakos.services import passwords, throttle
 from synnefo.astakos.services.users import lock_user, parse_name
 from synnefo.common.crypto import hash_token, new_token
@@ -35,9 +35,12 @@ class Issued:
 
 
 def issue_named(
-    user: User, name: str, *, days: float | None = None, project_id: str = "", roles: Sequence[str] | None = None
+    user: User, name: str, *, days: float | None = None, project_id: str = "", roles: Sequence[str] | None = None,
+    source: ApiToken | None = None,
 ) -> Issued:
-    """A lasting token, for `days` or ASTAKOS_AUTH_TOKEN_DURATION. Raises `InvalidInput`."""
+    """A lasting token, for `days` or ASTAKOS_AUTH_TOKEN_DURATION. One that a restricted `source` asks for reaches no
+    further than that and ends with its application credential. Raises `InvalidInput`.
+    """
     life = datetime.timedelta(hours=conf.ASTAKOS_AUTH_TOKEN_DURATION)
     if days is not None:
         if not 0 < days <= MAX_DAYS:
@@ -45,10 +48,18 @@ def issue_named(
         life = datetime.timedelta(days=days)
     if ApiToken.objects.filter(user=user, kind=TokenKind.NAMED, revoked_at=None).count() >= MAX_NAMED_TOKENS:
         raise InvalidInput(f"There are already {MAX_NAMED_TOKENS} tokens: revoke some first.")
-    return _insert(ApiToken(user=user, kind=TokenKind.NAMED, name=parse_name(name, "name"), methods=["token"],
-                            project_id=project_id, roles=None if roles is None else list(roles),
-                            is_restricted=bool(project_id) or roles is not None,
-                            expires_at=timezone.now() + life))
+    token = ApiToken(user=user, kind=TokenKind.NAMED, name=parse_name(name, "name"), methods=["token"], project_id=project_id,
+                     roles=None if roles is None else list(roles), is_restricted=bool(project_id) or roles is not None,
+                     expires_at=timezone.now() + life)
+    if source is not None and source.is_restricted:
+        _hold_to(token, source)
+    return _insert(token)
+
+
+def _hold_to(token: ApiToken, source: ApiToken) -> None:
+    token.project_id, token.is_restricted, token.app_credential = source.project_id, True, source.app_credential
+    if source.roles is not None:
+        token.roles = source.roles if token.roles is None else [name for name in token.roles if name in source.roles]
 
 
 def issue_short(user: User, methods: Sequence[str], *, project_id: str = "", is_unscoped: bool = False,
@@ -63,7 +74,17 @@ def issue_short(user: User, methods: Sequence[str], *, project_id: str = "", is_
         token.expires_at = min(expires, source.expires_at)
         token.parent_audit_id = source.audit_id
         token.roles, token.is_restricted = source.roles, source.is_restricted
+        token.app_credential = source.app_credential
     return _insert(token)
+
+
+def issue_for_credential(credential: AppCredential) -> Issued:
+    """A short-lived token held to the credential's project, roles and rules; it ends no later than it."""
+    expires = timezone.now() + datetime.timedelta(seconds=conf.ASTAKOS_V3_TOKEN_DURATION)
+    return _insert(ApiToken(
+        user=credential.user, kind=TokenKind.APPCRED, methods=["application_credential"], app_credential=credential,
+        project_id=credential.project_id, roles=credential.roles, is_restricted=True,
+        expires_at=min(expires, credential.expires_at) if credential.expires_at else expires))
 
 
 def _insert(token: ApiToken) -> Issued:
@@ -80,7 +101,7 @@ def find_token(secret: str) -> ApiToken | None:
     """The token with its user, dead or alive. One query."""
     if not 0 < len(secret) <= MAX_TOKEN_LENGTH:
         return None
-    return ApiToken.objects.select_related("user").filter(token_hash=hash_token(secret)).first()
+    return ApiToken.objects.select_related("user", "app_credential").filter(token_hash=hash_token(secret)).first()
 
 
 def require_live(secret: str, *, unknown: str = "Invalid X-Auth-Token", client_ip: str | None = None) -> ApiToken:
@@ -174,6 +195,7 @@ def renew_named(user_id: UserID, token_id: int) -> Issued:
         raise NotFound(f"There is no token {token_id}.")
     revoke(old)
     return _insert(ApiToken(user=old.user, kind=TokenKind.NAMED, name=old.name, methods=old.methods, roles=old.roles,
+                            app_credential=old.app_credential,
                             project_id=old.project_id, is_restricted=old.is_restricted,
                             expires_at=timezone.now() + (old.expires_at - old.created_at)))
 

@@ -20,7 +20,7 @@ from synnefo.common.errors import (
     Unauthenticated,
 )
 from synnefo.common.ids import ProjectID, Serial, UserID
-from synnefo.common.ports import Caller, CommissionInfo, QuotaUsage, ResolveResult, type_charges
+from synnefo.common.ports import AccessRule, Caller, CommissionInfo, QuotaUsage, ResolveResult, type_charges
 
 log = structlog.get_logger(__name__)
 NAMES_A_CALL = 1000
@@ -39,7 +39,7 @@ class RemoteIdentity:
 
     def authenticate(self, token: str, *, client_ip: str | None = None) -> Caller:
         try:
-            answer = self._anyone.identity({"auth": {"token": {"id": token}}})
+            answer = self._anyone.identity({"auth": {"token": {"id": token}}}, client_ip=client_ip)
         except InvalidInput as error:
             raise Unauthenticated("Invalid X-Auth-Token") from error
         caller = _understood(lambda: _caller_of_access(answer["access"]))
@@ -164,7 +164,13 @@ def _caller_of_access(access: Any) -> Caller:
     return Caller(
         user_id=UserID(user["id"]), email=user["username"], name=user["name"] or user["username"],
         project_id=ProjectID(token["tenant"]["id"]), project_ids=tuple(ProjectID(item) for item in user["projects"]),
-        roles=tuple(role["name"] for role in user["roles"]), expires_at=datetime.fromisoformat(token["expires"]))
+        roles=tuple(role["name"] for role in user["roles"]), expires_at=datetime.fromisoformat(token["expires"]),
+        access_rules=_rules(access.get("application_credential") or {}))
+
+
+def _rules(credential: dict[str, Any]) -> tuple[AccessRule, ...] | None:
+    rules = credential.get("access_rules")
+    return None if rules is None else tuple(AccessRule(item["service"], item["method"], item["path"]) for item in rules)
 
 
 def _as_service(call: Callable[[], Any]) -> Any:

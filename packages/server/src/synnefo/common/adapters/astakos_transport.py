@@ -18,6 +18,7 @@ import httpx
 import structlog
 from prometheus_client import Counter
 
+from synnefo.common import access
 from synnefo.common.errors import (
     AlreadyExists,
     DependencyUnavailable,
@@ -66,9 +67,10 @@ class Transport:
         self._account_url = ""
         self._known_until = 0.0
 
-    def identity(self, body: object) -> Any:
-        """Ask the identity API for a token's access."""
-        return self._call("POST", f"{self._identity_url}/tokens", "tokens", body=body, is_repeatable=True)
+    def identity(self, body: object, *, client_ip: str | None = None) -> Any:
+        """Ask the identity API for a token's access, on behalf of a user at that address. Access rules are kept here."""
+        headers = {access.HEADER: access.VERSION, **({"X-Client-IP": client_ip} if client_ip else {})}
+        return self._call("POST", f"{self._identity_url}/tokens", "tokens", body=body, headers=headers, is_repeatable=True)
 
     def get(self, path: str, query: Mapping[str, str] | None = None) -> Any:
         """GET below the account API."""
@@ -96,12 +98,12 @@ class Transport:
             return self._client
 
     def _call(self, method: str, url: str, what: str, *, query: Mapping[str, str] | None = None, body: object = None,
-              is_repeatable: bool, has_effect: bool = False) -> Any:
+              headers: Mapping[str, str] | None = None, is_repeatable: bool, has_effect: bool = False) -> Any:
         """The answer's JSON. Raises the `DomainError` of a refusal, `DependencyUnavailable`, `OutcomeUnknown`."""
         deadline = time.monotonic() + TOTAL_S
         arrived = False
         for attempt in range(ATTEMPTS):
-            result = self._attempt(method, url, query, body, time_left_s=deadline - time.monotonic())
+            result = self._attempt(method, url, query, body, headers, time_left_s=deadline - time.monotonic())
             if not isinstance(result, _Failure):
                 CALLS.labels(what.split("/")[0], "answered").inc()
                 return _judged(result, what, has_effect=has_effect)
@@ -116,11 +118,11 @@ class Transport:
         CALLS.labels(what.split("/")[0], "unknown" if is_unknown else "failed").inc()
         raise OutcomeUnknown(PUBLIC_UNKNOWN, path=what) if is_unknown else DependencyUnavailable(PUBLIC_DOWN, path=what)
 
-    def _attempt(self, method: str, url: str, query: Mapping[str, str] | None, body: object, *,
-                 time_left_s: float) -> httpx.Response | _Failure:
+    def _attempt(self, method: str, url: str, query: Mapping[str, str] | None, body: object,
+                 headers: Mapping[str, str] | None, *, time_left_s: float) -> httpx.Response | _Failure:
         timeout = httpx.Timeout(max(1.0, min(ATTEMPT_S, time_left_s)), connect=CONNECT_S)
         try:
-            response = self._http().request(method, url, params=query, timeout=timeout, json=body)
+            response = self._http().request(method, url, params=query, timeout=timeout, json=body, headers=headers)
         except _NEVER_SENT as error:
             return _Failure(may_have_arrived=False, reason=repr(error))
         except httpx.HTTPError as error:
