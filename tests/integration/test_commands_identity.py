@@ -289,9 +289,9 @@ def test_cleaning_up(settings_override: Any) -> None:
     User.objects.exclude(email="fresh@example.org").update(date_joined=old)
     Session.objects.create(session_key="old", session_data="", expire_date=old)
     settings_override(ASTAKOS_UNVERIFIED_TTL_DAYS=0)
-    assert run("cleanup-full", "--output-format", "json").json() == {"sessions": 1, "tokens": 1, "unverified users": 0}
+    assert run("cleanup-full", "--output-format", "json").json().items() >= {"sessions": 1, "tokens": 1, "unverified users": 0}.items()
     settings_override(ASTAKOS_UNVERIFIED_TTL_DAYS=30)
-    assert run("cleanup-full", "--output-format", "json").json() == {"sessions": 0, "tokens": 0, "unverified users": 1}
+    assert run("cleanup-full", "--output-format", "json").json().items() >= {"sessions": 0, "tokens": 0, "unverified users": 1}.items()
     assert sorted(user.email for user in User.objects.all()) == ["ann@example.org", "fresh@example.org"]
     assert ApiToken.objects.count() == 1
 

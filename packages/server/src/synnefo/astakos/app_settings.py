@@ -1,6 +1,6 @@
 """Settings of astakos, declared in the registry."""
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
@@ -41,6 +41,21 @@ _declare("ASTAKOS_RESOURCE_CACHE_TIMEOUT", Annotated[int, Field(ge=0)], 60,
          "How long the list of visible resources is kept.", unit="seconds")
 _declare("ASTAKOS_PROVISION_LOG_DAYS", Annotated[int, Field(ge=1)], 400,
          "How long resolved commissions can be looked up.", unit="days")
+
+_declare("OAUTH2_ENDPOINT_PREFIX", str, "oauth2/", "Path of the OAuth2 server below ASTAKOS_BASE_URL.")
+_declare("OAUTH2_AUTHORIZATION_ENDPOINT", str, "auth/", "Path of the authorization endpoint below OAUTH2_ENDPOINT_PREFIX.")
+_declare("OAUTH2_TOKEN_ENDPOINT", str, "token/", "Path of the token endpoint below OAUTH2_ENDPOINT_PREFIX.")
+_declare("OAUTH2_AUTHORIZATION_CODE_LENGTH", Annotated[int, Field(ge=30, le=200)], 60, "Length of authorization codes.", unit="characters")
+_declare("OAUTH2_TOKEN_LENGTH", Annotated[int, Field(ge=22, le=200)], 30, "Length of access tokens.", unit="characters")
+_declare("OAUTH2_TOKEN_EXPIRES", Annotated[int, Field(ge=1)], 20, "Life of access tokens for one resource.", unit="seconds")
+_declare("OAUTH2_API_TOKEN_EXPIRES", Annotated[int, Field(ge=60)], 3600,
+         "Life of access tokens with the scopes openid, api and their kin.", unit="seconds")
+_declare("OAUTH2_REFRESH_TOKEN_DAYS", Annotated[int, Field(ge=1)], 30, "Life of a refresh token that is not used.", unit="days")
+_declare("OAUTH2_MAXIMUM_ALLOWED_REDIRECT_URI_LENGTH", Annotated[int, Field(ge=100, le=20000)], 5000,
+         "Longest redirect address.", unit="characters")
+_declare("OAUTH2_ID_TOKEN_ALGORITHM", Literal["RS256", "ES256"], "RS256", "How new keys sign ID tokens.")
+_declare("OAUTH2_KEY_OVERLAP_HOURS", Annotated[int, Field(ge=2)], 24,
+         "How long the public half of a replaced signing key can be fetched.", unit="hours")
 
 conf.declare_family("astakos", r"ASTAKOS_([A-Z0-9_]+)_MESSAGE", str,
                     "Text in place of a message or mail subject of that name, with the same {placeholders}.")

@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from synnefo.common.settings import conf
+
 SERVICES: dict[str, dict[str, Any]] = {
     "astakos_account": {
         "type": "account", "component": "astakos", "prefix": "account", "public": True,
@@ -18,6 +20,11 @@ SERVICES: dict[str, dict[str, Any]] = {
         "type": "identity", "component": "astakos", "prefix": "identity", "public": True,
         "endpoints": [{"versionId": "v2.0", "publicURL": None, "v2": True},
                       {"versionId": "v3", "publicURL": None, "v3": True}],
+        "resources": {},
+    },
+    "astakos_oauth2": {
+        "type": "astakos_auth", "component": "astakos", "prefix": conf.OAUTH2_ENDPOINT_PREFIX, "public": True,
+        "endpoints": [{"versionId": "", "publicURL": None}],
         "resources": {},
     },
 }

@@ -49,6 +49,14 @@ def client_ip(request: HttpRequest) -> str:
     return peer
 
 
+def is_secure(request: HttpRequest) -> bool:
+    """Whether the client came by https, as we or a trusted proxy saw it."""
+    if request.is_secure():
+        return True
+    is_trusted = str(request.META.get("REMOTE_ADDR", "")) in conf.TRUSTED_PROXIES
+    return is_trusted and request.headers.get("X-Forwarded-Proto", "").split(",")[0].strip().lower() == "https"
+
+
 def loggable_path(request: HttpRequest) -> str:
     """The path without what is secret in it: parts of URLs that are captured as `secret`."""
     secret = request.resolver_match.kwargs.get("secret") if request.resolver_match else None

@@ -13,6 +13,7 @@ from synnefo.astakos.api.http import header_token, json_body, json_reply, parse,
 from synnefo.astakos.models import ApiToken, AppCredential
 from synnefo.astakos.services import authentication, catalog, components, memberships, tokens
 from synnefo.astakos.services.authentication import Grant, Proof, Scope
+from synnefo.astakos.services.oauth2 import grants, scopes
 from synnefo.common import access
 from synnefo.common.errors import InvalidInput, MethodNotAllowed, NotFound, Unauthenticated
 from synnefo.common.middleware import client_ip
@@ -193,8 +194,16 @@ def _require_same_user(caller: str, shown: ApiToken) -> None:
 
 
 def validate(request: HttpRequest, secret: str) -> HttpResponseBase:
-    """Show an OAuth 2 access token. API tokens are none, whoever asks."""
-    raise NotFound("There is no such access token.")
+    """Show an OAuth2 access token; with `belongsTo`, only if its scope covers that path. API tokens are none, whoever asks."""
+    found = grants.require_access(secret)
+    path = request.GET.get("belongsTo")
+    if path is not None and not scopes.belongs(path, found.grant.scope):
+        raise NotFound("There is no such access token.")
+    user = found.grant.user
+    return json_reply({"access": {
+        "token": {"id": secret, "expires": found.expires_at.isoformat(), "tenant": {"id": user.uuid, "name": user.realname}},
+        "user": {"id": user.uuid, "name": user.realname, "roles_links": [],
+                 "roles": [{"id": role.id, "name": role.name} for role in memberships.roles_of(user)]}}})
 
 
 def no_head(request: HttpRequest, secret: str) -> HttpResponseBase:

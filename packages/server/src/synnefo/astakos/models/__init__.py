@@ -5,6 +5,16 @@ from synnefo.astakos.models.audit import AuditRecord
 from synnefo.astakos.models.components import Component, Endpoint, Service
 from synnefo.astakos.models.logins import LOCAL, LoginMethod
 from synnefo.astakos.models.mails import QueuedMail
+from synnefo.astakos.models.oauth2 import (
+    ClientType,
+    OAuthClient,
+    OAuthCode,
+    OAuthDevice,
+    OAuthGrant,
+    OAuthRedirect,
+    OAuthToken,
+    SigningKey,
+)
 from synnefo.astakos.models.policies import AuthPolicyProfile
 from synnefo.astakos.models.projects import (
     ACTIVE_MEMBERSHIPS,
@@ -21,7 +31,8 @@ from synnefo.astakos.models.users import Group, User
 
 __all__ = [
     "ACTIVE_MEMBERSHIPS", "LOCAL", "AccessRule", "ApiToken", "AppCredential", "AuditRecord", "AuthPolicyProfile",
-    "Component", "Ec2Credential", "Endpoint", "Group", "JoinPolicy", "LoginMethod", "MembershipState", "Project",
-    "ProjectMembership", "ProjectResourceQuota", "ProjectState", "QueuedMail", "Resource", "Service", "TokenKind",
-    "User",
+    "ClientType", "Component", "Ec2Credential", "Endpoint", "Group", "JoinPolicy", "LoginMethod", "MembershipState",
+    "OAuthClient", "OAuthCode", "OAuthDevice", "OAuthGrant", "OAuthRedirect", "OAuthToken", "Project",
+    "ProjectMembership", "ProjectResourceQuota", "ProjectState", "QueuedMail", "Resource", "Service", "SigningKey",
+    "TokenKind", "User",
 ]

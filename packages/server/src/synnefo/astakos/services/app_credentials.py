@@ -292,9 +292,9 @@ def _note_network(credential_id: str, address: str, now: datetime.datetime) -> N
         security_mails.tell(credential.user, f"The application credential {credential.name} was used from a new network.")
 
 
-def delete_unusable(now: datetime.datetime, *, batch: int = 1000) -> int:
-    """Forget up to `batch` credentials that expired a week ago; returns how many."""
-    limit = now - datetime.timedelta(days=7)
+def forget_expired(*, batch: int = 1000) -> int:
+    """Delete up to `batch` credentials that expired a week ago; returns how many."""
+    limit = timezone.now() - datetime.timedelta(days=7)
     dead = list(AppCredential.objects.filter(expires_at__lt=limit).values_list("pk", flat=True)[:batch])
     AppCredential.objects.filter(pk__in=dead).delete()
     return len(dead)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import datetime
+from collections.abc import Callable
 
 from django.contrib.sessions.models import Session
 from django.utils import timezone
 
 from synnefo.astakos.models import User
-from synnefo.astakos.services import tokens, users
+from synnefo.astakos.services import app_credentials, tokens, users
+from synnefo.astakos.services.oauth2 import devices, grants, keys
 from synnefo.common.db import transactional
 from synnefo.common.ids import UserID
 from synnefo.common.settings import conf
@@ -18,10 +20,21 @@ BATCH = 1000
 
 def clean() -> dict[str, int]:
     """Remove what has expired; returns how many of each kind."""
-    removed = {"sessions": _sessions(), "tokens": 0, "unverified users": _unverified()}
-    while batch := tokens.purge(batch=BATCH):
-        removed["tokens"] += batch
+    removed = {"sessions": _sessions(), "unverified users": _unverified()}
+    for name, forget in _FORGETTING.items():
+        removed[name] = 0
+        while batch := forget():
+            removed[name] += batch
+    removed["signing keys"] = keys.forget_old()
     return removed
+
+
+_FORGETTING: dict[str, Callable[[], int]] = {
+    "tokens": lambda: tokens.purge(batch=BATCH),
+    "application credentials": lambda: app_credentials.forget_expired(batch=BATCH),
+    "grants": lambda: grants.forget_dead(batch=BATCH),
+    "waiting devices": lambda: devices.forget_expired(batch=BATCH),
+}
 
 
 def _sessions() -> int:

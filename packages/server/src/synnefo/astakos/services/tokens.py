@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import structlog
+from django.db.models import Q
 from django.utils import timezone
 
 from synnefo.astakos.models import ApiToken, AppCredential, TokenKind, User
@@ -87,8 +88,14 @@ def issue_for_credential(credential: AppCredential) -> Issued:
         expires_at=min(expires, credential.expires_at) if credential.expires_at else expires))
 
 
-def _insert(token: ApiToken) -> Issued:
-    secret = new_token()
+def store_for_client(user: User, secret: str, *, name: str, expires_at: datetime.datetime) -> ApiToken:
+    """An OAuth2 access token as an API token: for all projects of the user, but not for his account's credentials."""
+    return _insert(ApiToken(user=user, kind=TokenKind.OAUTH, name=name[:150], methods=["oauth2"], is_restricted=True,
+                            expires_at=expires_at), secret).token
+
+
+def _insert(token: ApiToken, secret: str = "") -> Issued:
+    secret = secret or new_token()
     token.token_hash = hash_token(secret)
     token.prefix = secret[:6]
     token.audit_id = secrets.token_urlsafe(16)
@@ -216,5 +223,5 @@ def revoke_all(user: User) -> int:
 def purge(*, older_than_days: int = 7, batch: int = 1000) -> int:
     """Delete up to `batch` tokens that are dead for a while; returns how many. Call it until 0."""
     limit = timezone.now() - datetime.timedelta(days=older_than_days)
-    dead = list(ApiToken.objects.filter(expires_at__lt=limit).values_list("pk", flat=True)[:batch])
+    dead = list(ApiToken.objects.filter(Q(expires_at__lt=limit) | Q(revoked_at__lt=limit)).values_list("pk", flat=True)[:batch])
     return ApiToken.objects.filter(pk__in=dead).delete()[0] if dead else 0

@@ -17,7 +17,7 @@ from django.db import IntegrityError
 from django.db.models import Q
 from django.utils import timezone
 
-from synnefo.astakos.models import LOCAL, ApiToken, Group, LoginMethod, TokenKind, User
+from synnefo.astakos.models import LOCAL, ApiToken, Group, LoginMethod, OAuthGrant, TokenKind, User
 from synnefo.astakos.services import passwords, projects
 from synnefo.common.db import transactional
 from synnefo.common.errors import AlreadyExists, InvalidInput, NotFound, StateConflict
@@ -199,6 +199,7 @@ def deactivate(user: User, reason: str = "") -> None:
     user.deactivated_at = user.deactivated_at or timezone.now()
     user.save(update_fields=["is_active", "deactivated_at", "deactivated_reason", "updated_at"])
     revoke_issued_tokens(user)
+    revoke_session_tokens(user)
     log.info("user.deactivated", user=user.uuid)
 
 
@@ -210,6 +211,14 @@ def _require_accepted(user: User) -> None:
 def revoke_issued_tokens(user: User) -> int:
     """Short-lived tokens end with the credentials they were given for."""
     return ApiToken.objects.filter(user=user, kind=TokenKind.ISSUED, revoked_at=None).update(revoked_at=timezone.now())
+
+
+def revoke_session_tokens(user: User) -> None:
+    """What programs got through the user's browser or an application credential ends too, and what he granted them."""
+    now = timezone.now()
+    kinds = (TokenKind.SESSION, TokenKind.WEBLOGIN, TokenKind.APPCRED, TokenKind.OAUTH)
+    ApiToken.objects.filter(user=user, kind__in=kinds, revoked_at=None).update(revoked_at=now)
+    OAuthGrant.objects.filter(user=user, revoked_at=None).update(revoked_at=now)
 
 
 def store_password(user: User, hashed: str) -> None:

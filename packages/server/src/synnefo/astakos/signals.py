@@ -1,0 +1,26 @@
+"""What follows on sign-in and sign-out, whichever page they come from."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib.auth.signals import user_logged_in, user_logged_out
+from django.dispatch import receiver
+from django.http import HttpRequest
+from django.utils import timezone
+
+from synnefo.astakos.models import User
+from synnefo.astakos.services.oauth2 import grants
+
+
+@receiver(user_logged_in)
+def _note_time(sender: object, request: HttpRequest, user: User, **_: Any) -> None:
+    """Clients may ask how long ago the user signed in."""
+    request.session["auth_time"] = int(timezone.now().timestamp())
+
+
+@receiver(user_logged_out)
+def _end_online_grants(sender: object, request: HttpRequest, user: User | None, **_: Any) -> None:
+    """Grants that were meant for the session end with it."""
+    if user is not None:
+        grants.revoke_all(user=user, online_only=True)
