@@ -4,6 +4,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
+from synnefo.astakos import provider_settings as _provider_settings  # noqa: F401 - declares
 from synnefo.common.settings import conf
 
 
@@ -73,15 +74,3 @@ _declare("PROJECT_CREATION_RECIPIENTS", _Staff | None, None,
          "Who hears of new project applications; unset is PROJECT_NOTIFICATIONS_RECIPIENTS.")
 _declare("PROJECT_MODIFICATION_RECIPIENTS", _Staff | None, None,
          "Who hears of applications to change projects; unset is PROJECT_NOTIFICATIONS_RECIPIENTS.")
-
-_declare("ASTAKOS_IM_MODULES", Annotated[list[str], Field(min_length=1)], ["local"],
-         "Sign-in providers, the primary one first: local, ldap, shibboleth, google, twitter, linkedin, saml, oidc:<alias>.")
-_declare("ASTAKOS_ENABLE_LOCAL_ACCOUNT_MIGRATION", bool, True,
-         "Somebody who comes by another provider may ask for a mail that links it to the account of the same e-mail.")
-for _whose, _words in (("ASTAKOS_AUTH_PROVIDERS", "every provider"), ("ASTAKOS_AUTH_PROVIDER_([A-Z0-9_]+)", "that provider")):
-    conf.declare_family("astakos", rf"{_whose}_(ADD|REMOVE|CREATE|LOGIN|REQUIRED|AUTOMODERATE|AUTOVERIFY|SWITCH|MIRROR_GROUPS)_POLICY",
-                        bool, f"Policy of {_words}: what may be done with it.")
-    conf.declare_family("astakos", rf"{_whose}_(LIMIT)_POLICY", Annotated[int, Field(ge=0, le=1000)],
-                        f"Identities of {_words} that an account may have.")
-    conf.declare_family("astakos", rf"{_whose}_(ADD_GROUPS|CREATION_GROUPS)_POLICY", list[str],
-                        f"Groups joined by linking {_words}, or by signing up with it.")

@@ -11,12 +11,19 @@ from django.utils import timezone
 
 from synnefo.astakos.models import User
 from synnefo.astakos.services.oauth2 import grants
+from synnefo.astakos.ui import provider_outcome
 
 
 @receiver(user_logged_in)
 def _note_time(sender: object, request: HttpRequest, user: User, **_: Any) -> None:
     """Clients may ask how long ago the user signed in."""
     request.session["auth_time"] = int(timezone.now().timestamp())
+
+
+@receiver(user_logged_in)
+def _link_what_was_brought(sender: object, request: HttpRequest, user: User, **_: Any) -> None:
+    """By whatever method somebody signed in, the identity that he asked to add is added."""
+    provider_outcome.link_pending(request, user)
 
 
 @receiver(user_logged_out)

@@ -54,6 +54,13 @@ def transactional(*, attempts: int = 4) -> Callable[[Callable[P, T]], Callable[P
     return decorate
 
 
+def lock_name(name: str) -> None:
+    """Hold a lock on a name, for which there need not be a row, until the transaction ends."""
+    if connection.vendor == "postgresql":
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [name])
+
+
 def supports_row_locks() -> bool:
     """False on SQLite, where an immediate transaction already holds the only write lock."""
     return connection.features.has_select_for_update

@@ -13,6 +13,7 @@ def connect() -> None:
         _quota()
         _quota_duties()
         _account_duties()
+        _sign_in_providers()
     elif conf.ASTAKOS_AUTH_URL:
         _remote_astakos()
     if "pithos" in conf.SYNNEFO_SERVICES:
@@ -46,6 +47,16 @@ def _account_duties() -> None:
     from synnefo.common import duties
 
     duties.register("mail", 5, mails.deliver)
+
+
+def _sign_in_providers() -> None:
+    """Say which enabled sign-in providers cannot work; the others do."""
+    import structlog
+
+    from synnefo.astakos.services import providers
+
+    for problem in providers.problems():
+        structlog.get_logger(__name__).error("sign_in.provider.unusable", problem=problem)
 
 
 def _remote_astakos() -> None:

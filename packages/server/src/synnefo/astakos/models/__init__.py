@@ -15,6 +15,7 @@ from synnefo.astakos.models.oauth2 import (
     OAuthToken,
     SigningKey,
 )
+from synnefo.astakos.models.pending_identities import PendingIdentity
 from synnefo.astakos.models.policies import AuthPolicyProfile
 from synnefo.astakos.models.projects import (
     ACTIVE_MEMBERSHIPS,
@@ -32,7 +33,7 @@ from synnefo.astakos.models.users import Group, User
 __all__ = [
     "ACTIVE_MEMBERSHIPS", "LOCAL", "AccessRule", "ApiToken", "AppCredential", "AuditRecord", "AuthPolicyProfile",
     "ClientType", "Component", "Ec2Credential", "Endpoint", "Group", "JoinPolicy", "LoginMethod", "MembershipState",
-    "OAuthClient", "OAuthCode", "OAuthDevice", "OAuthGrant", "OAuthRedirect", "OAuthToken", "Project",
-    "ProjectMembership", "ProjectResourceQuota", "ProjectState", "QueuedMail", "Resource", "Service", "SigningKey",
-    "TokenKind", "User",
+    "OAuthClient", "OAuthCode", "OAuthDevice", "OAuthGrant", "OAuthRedirect", "OAuthToken", "PendingIdentity",
+    "Project", "ProjectMembership", "ProjectResourceQuota", "ProjectState", "QueuedMail", "Resource", "Service",
+    "SigningKey", "TokenKind", "User",
 ]

@@ -19,7 +19,7 @@ class LoginMethod(models.Model):
 
     user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="login_methods")
     module = models.CharField(max_length=64)
-    identifier = models.CharField(max_length=255, blank=True, default="")
+    identifier = models.CharField(max_length=512, blank=True, default="")
     active = models.BooleanField(default=True)
     auth_backend = models.CharField(max_length=255, default="astakos")
     affiliation = models.CharField(max_length=255, blank=True, default="")

@@ -18,7 +18,7 @@ from django.db.models import Q
 from django.utils import timezone
 
 from synnefo.astakos.models import LOCAL, ApiToken, Group, LoginMethod, OAuthGrant, TokenKind, User
-from synnefo.astakos.services import passwords, projects
+from synnefo.astakos.services import identities, passwords, policies, projects
 from synnefo.common.db import transactional
 from synnefo.common.errors import AlreadyExists, InvalidInput, NotFound, StateConflict
 from synnefo.common.ids import UserID
@@ -137,9 +137,12 @@ def ensure_groups() -> None:
 
 
 def verify(user: User) -> None:
-    """The e-mail is the user's. Accepts him at once where no operator has to. Raises `StateConflict`."""
+    """The e-mail is the user's. Accepts him at once where no operator has to. Raises `StateConflict`; `AlreadyExists` when
+    an identity that he signed up with is another account's by now.
+    """
     if user.email_verified:
         raise StateConflict(f"The e-mail of {user.email} is already verified.")
+    identities.require_free(user)
     user.email_verified = True
     user.verified_at = timezone.now()
     user.save(update_fields=["email_verified", "verified_at", "updated_at"])
@@ -154,6 +157,9 @@ def _automatic_policy(user: User) -> str:
         return "auto_moderation"
     if any(re.match(pattern, user.email) for pattern in conf.ASTAKOS_RE_USER_EMAIL_PATTERNS):
         return "email"
+    first = user.login_methods.filter(active=True).first()
+    if first is not None and policies.of(first.module, user).automoderate:
+        return f"auth_provider_{first.module}"
     return "already_moderated" if user.moderated and not user.is_rejected else ""
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from django import forms
@@ -18,3 +19,33 @@ class LoginForm(forms.Form):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         kwargs.setdefault("label_suffix", "")
         super().__init__(*args, **kwargs)
+
+
+class DirectoryForm(forms.Form):
+    """Name and password at a directory. The name is free text."""
+
+    username = forms.CharField(label="Username", max_length=254, widget=forms.TextInput(
+        attrs={"autocomplete": "username", "autofocus": True, "autocapitalize": "none", "spellcheck": "false"}))
+    password = forms.CharField(label="Password", max_length=1024, strip=False, widget=forms.PasswordInput(
+        attrs={"autocomplete": "current-password"}))
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        kwargs.setdefault("label_suffix", "")
+        super().__init__(*args, **kwargs)
+
+
+class ThirdPartySignupForm(forms.Form):
+    """The account of somebody whom a provider vouches for. Fields that the provider decides about are shown, not read."""
+
+    email = forms.CharField(label="Contact e-mail", max_length=254, widget=forms.EmailInput(attrs={"autocomplete": "email"}))
+    first_name = forms.CharField(label="First name", max_length=150, required=False, widget=forms.TextInput(
+        attrs={"autocomplete": "given-name"}))
+    last_name = forms.CharField(label="Last name", max_length=150, required=False, widget=forms.TextInput(
+        attrs={"autocomplete": "family-name"}))
+
+    def __init__(self, *args: Any, forced: Mapping[str, str], **kwargs: Any) -> None:
+        kwargs.setdefault("label_suffix", "")
+        super().__init__(*args, **kwargs)
+        for name, value in forced.items():
+            self.fields[name].disabled = True
+            self.initial[name] = value

@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
-from django.urls import URLPattern, URLResolver, path
+from django.urls import URLPattern, URLResolver, path, re_path
 
-from synnefo.astakos.ui import oauth2, views
+from synnefo.astakos.ui import login_methods, oauth2, providers, third_party_signup, views
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("", views.index, name="astakos-index"),
     path("login", views.login, name="astakos-login"),
+    path("login/associate", third_party_signup.associate, name="astakos-associate"),
+    path("login/ldap/add", providers.directory_add, name="astakos-directory-add"),
+    path("login/saml/metadata", providers.saml_metadata, name="astakos-saml-metadata"),
+    re_path(r"^login/(?P<module>[a-z0-9:_-]{1,64})$", providers.start, name="astakos-provider"),
+    re_path(r"^login/(?P<module>[a-z0-9:_-]{1,64})/authenticated$", providers.authenticated, name="astakos-provider-return"),
+    path("signup", third_party_signup.signup, name="astakos-signup"),
+    path("profile", login_methods.page, name="astakos-profile"),
+    path("remove_auth_provider/<int:pk>", login_methods.remove, name="astakos-remove-method"),
     path("logout", views.logout, name="astakos-logout"),
     path("device", oauth2.device, name="astakos-device"),
 ]

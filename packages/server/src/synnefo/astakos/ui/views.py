@@ -13,6 +13,7 @@ from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods
 
 from synnefo.astakos.services import logins
+from synnefo.astakos.ui import provider_outcome
 from synnefo.astakos.ui.forms import LoginForm
 from synnefo.astakos.ui.redirects import safe_next
 from synnefo.common.errors import DomainError, RateLimited
@@ -37,6 +38,7 @@ def login(request: HttpRequest) -> HttpResponse:
     """The sign-in page. A success changes the session's id and leads to a safe `next`."""
     target = safe_next(request.POST.get("next", request.GET.get("next", "")), conf.ASTAKOS_LOGIN_SUCCESS_URL)
     if request.method != "POST":
+        provider_outcome.expect_link(request)
         return HttpResponseRedirect(target) if request.user.is_authenticated else _page(request, LoginForm(), target)
     form = LoginForm(request.POST)
     if not form.is_valid():
