@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from synnefo.astakos.models import ApiToken, User
+from django.utils import timezone
+
+from synnefo.astakos.models import ApiToken, Ec2Credential, User
 from synnefo.astakos.services import accounts, memberships, tokens
 from synnefo.common.errors import Forbidden, Unauthenticated
 from synnefo.common.ids import UserID
@@ -26,6 +28,12 @@ class LocalIdentity:
             raise Unauthenticated("Invalid credentials")
         tokens.require_active(user)
         return _caller(user, None)
+
+    def caller_of_key(self, key: Ec2Credential) -> Caller:
+        """Whoever signs with an access key, held to its project. Raises `Unauthenticated` when that is gone."""
+        source = key.app_credential
+        return _caller(key.user, ApiToken(user=key.user, project_id=key.project_id, app_credential=source, expires_at=timezone.now(),
+                                          roles=None if source is None else source.roles))
 
     def emails_of(self, user_ids: Iterable[UserID]) -> dict[UserID, str]:
         found = accounts.names_by_uuid(str(user_id).lower() for user_id in user_ids)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import URLPattern, URLResolver, re_path
 
-from synnefo.astakos.api import app_credentials
+from synnefo.astakos.api import app_credentials, ec2
 from synnefo.astakos.api import identity_v2 as v2
 from synnefo.astakos.api import identity_v3 as v3
 from synnefo.astakos.api import identity_v3_resources as resources
@@ -56,6 +56,10 @@ urlpatterns: list[URLPattern | URLResolver] = [
     _v3(rf"users/(?P<user_id>{_ID})/access_rules", GET=app_credentials.list_rules),
     _v3(rf"users/(?P<user_id>{_ID})/access_rules/(?P<rule_id>{_ID})",
         GET=app_credentials.show_rule, DELETE=app_credentials.delete_rule),
+    _v3(rf"users/(?P<user_id>{_ID})/credentials/OS-EC2", GET=ec2.listing, POST=ec2.create),
+    _v3(rf"users/(?P<user_id>{_ID})/credentials/OS-EC2/(?P<access>{_ID})", GET=ec2.show, DELETE=ec2.delete),
+    _v3("s3tokens", POST=ec2.s3_token),
+    _v3("ec2tokens", POST=ec2.ec2_token),
     *(_kept(name, listing, changes=_list_changes) for name, _, listing, _ in _collections),
     *(_kept(rf"{name}/(?P<{key}>{_ID})", show) for name, key, _, show in _collections),
     re_path(r"^v3/(?P<rest>.*)$", whatever(resources.unknown, "keystone")),

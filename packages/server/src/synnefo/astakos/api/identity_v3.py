@@ -115,7 +115,7 @@ def issue(request: HttpRequest) -> HttpResponseBase:
     auth = parse(_Request, json_body(request)).auth
     scope = _scope(auth.scope)
     proof = authentication.combine([_prove(auth.identity, method, client_ip(request)) for method in auth.identity.methods])
-    return _token_reply(request, authentication.grant(proof, scope), status=201)
+    return token_reply(request, authentication.grant(proof, scope), status=201)
 
 
 def _prove(identity: _Identity, method: str, address: str) -> Proof:
@@ -179,7 +179,7 @@ def _project_scope(project: _Project) -> Scope:
     return Scope(project_name=project.name)
 
 
-def _token_reply(request: HttpRequest, grant: Grant, status: int = 200) -> HttpResponseBase:
+def token_reply(request: HttpRequest, grant: Grant, status: int = 200) -> HttpResponseBase:
     body = render_token(grant, with_catalog="nocatalog" not in request.GET)
     return json_reply({"token": body}, status, {"X-Subject-Token": grant.secret})
 
@@ -209,7 +209,7 @@ def show(request: HttpRequest) -> HttpResponseBase:
     secret, token = _subject(request)
     require_announced(request, token)
     try:
-        return _token_reply(request, authentication.describe(secret, token))
+        return token_reply(request, authentication.describe(secret, token))
     except Unauthenticated as error:
         raise NotFound("There is no such token.") from error
 

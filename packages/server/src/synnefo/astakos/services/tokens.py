@@ -11,7 +11,7 @@ import structlog
 from django.db.models import Q
 from django.utils import timezone
 
-from synnefo.astakos.models import ApiToken, AppCredential, TokenKind, User
+from synnefo.astakos.models import ApiToken, AppCredential, Ec2Credential, TokenKind, User
 from synnefo.astakos.services import passwords, throttle
 from synnefo.astakos.services.users import lock_user, parse_name
 from synnefo.common.crypto import hash_token, new_token
@@ -86,6 +86,15 @@ def issue_for_credential(credential: AppCredential) -> Issued:
         user=credential.user, kind=TokenKind.APPCRED, methods=["application_credential"], app_credential=credential,
         project_id=credential.project_id, roles=credential.roles, is_restricted=True,
         expires_at=min(expires, credential.expires_at) if credential.expires_at else expires))
+
+
+def issue_for_key(key: Ec2Credential) -> Issued:
+    """A short-lived token for what was signed with an access key, held to its project and to what made it."""
+    source = key.app_credential
+    return _insert(ApiToken(
+        user=key.user, kind=TokenKind.ISSUED, methods=["ec2credential"], app_credential=source, project_id=key.project_id,
+        roles=None if source is None else source.roles, is_restricted=True,
+        expires_at=timezone.now() + datetime.timedelta(seconds=conf.ASTAKOS_V3_TOKEN_DURATION)))
 
 
 def store_for_client(user: User, secret: str, *, name: str, expires_at: datetime.datetime) -> ApiToken:
