@@ -31,8 +31,3 @@ def api_caller(request: HttpRequest) -> Caller:
         access.require_allowed(known.access_rules, request.method or "", request.path)
         request._caller = known  # type: ignore[attr-defined]
     return known
-
-
-def token_auth(request: HttpRequest) -> Caller:
-    """For `NinjaAPI(auth=token_auth)`; the caller is then `request.auth`."""
-    return api_caller(request)

@@ -2,7 +2,7 @@
 
 `FAULTS` maps each kind of `DomainError` to its fault name and status, as the API guides define them. A dialect turns a
 fault into a response body: the Synnefo/OpenStack envelope, Keystone v3, Neutron, or plain text for Swift. Views are
-wrapped with `guarded` (plain Django) or registered with `install` (ninja); both log unknown exceptions once.
+wrapped with `guarded`, which logs unknown exceptions once.
 """
 
 from __future__ import annotations
@@ -17,8 +17,6 @@ from django.core.exceptions import RequestDataTooBig, SuspiciousOperation
 from django.db import DatabaseError
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.http.response import HttpResponseBase
-from ninja import NinjaAPI
-from ninja.errors import HttpError, ValidationError
 
 from synnefo.common import errors
 from synnefo.common.db import is_conflict
@@ -64,13 +62,23 @@ _overrides: dict[str, dict[type[errors.DomainError], Fault]] = {}
 
 def fault_of(error: errors.DomainError, dialect: str = "synnefo") -> Fault:
     """The fault of the nearest class in the error's ancestry, the dialect's own table first."""
+    return _fault_of(type(error), dialect)
+
+
+def _fault_of(error: type[errors.DomainError], dialect: str) -> Fault:
     table = _overrides.get(dialect, {})
-    for kind in type(error).__mro__:
+    for kind in error.__mro__:
         if kind in table:
             return table[kind]
         if kind in FAULTS:
             return FAULTS[kind]
     return INTERNAL
+
+
+def faults_of_status(status: int, dialect: str = "synnefo") -> list[str]:
+    """The names of the faults that the dialect answers with this status."""
+    kinds = {*FAULTS, *_overrides.get(dialect, {})}
+    return sorted({fault.name for fault in (_fault_of(kind, dialect) for kind in kinds) if fault.status == status})
 
 
 def _synnefo(fault: Fault, text: str, error: errors.DomainError | None) -> HttpResponse:
@@ -144,10 +152,6 @@ def render(error: Exception, dialect: str = "synnefo") -> HttpResponse:
 def _translate(error: Exception) -> errors.DomainError | None:
     if isinstance(error, errors.DomainError):
         return error
-    if isinstance(error, ValidationError):
-        return errors.InvalidInput(_describe(error.errors))
-    if isinstance(error, HttpError):
-        return errors.InvalidInput("Could not decode the request body as JSON.") if error.status_code == 400 else None
     if isinstance(error, RequestDataTooBig):
         return errors.RequestTooLarge("The request body is too large for this call.")
     if isinstance(error, Http404):
@@ -157,14 +161,6 @@ def _translate(error: Exception) -> errors.DomainError | None:
     if isinstance(error, DatabaseError) and is_conflict(error):
         return errors.DependencyUnavailable("The database is busy. Try again in a moment.")
     return None
-
-
-def _describe(problems: list[dict[str, Any]]) -> str:
-    parts = []
-    for problem in problems:
-        where = ".".join(str(part) for part in problem.get("loc", ()) if part not in {"body", "query", "path", "payload"})
-        parts.append(f"{where}: {problem['msg']}" if where else problem["msg"])
-    return "; ".join(parts)
 
 
 def guarded(dialect: str = "synnefo") -> Callable[[Callable[..., HttpResponseBase]], Callable[..., HttpResponseBase]]:
@@ -182,13 +178,3 @@ def guarded(dialect: str = "synnefo") -> Callable[[Callable[..., HttpResponseBas
         return run
 
     return decorate
-
-
-def install(api: NinjaAPI, dialect: str = "synnefo") -> None:
-    """Make a ninja API answer every exception in the dialect."""
-
-    def handle(request: HttpRequest, error: Exception | type[Exception]) -> HttpResponse:
-        return render(error if isinstance(error, Exception) else error(), dialect)
-
-    for kind in (errors.DomainError, ValidationError, HttpError, Http404, DatabaseError, Exception):
-        api.add_exception_handler(kind, handle)

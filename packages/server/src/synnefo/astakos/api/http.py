@@ -15,6 +15,7 @@ from pydantic import BaseModel, ValidationError
 from synnefo.astakos.models import ApiToken, Component
 from synnefo.astakos.services import app_credentials, components, memberships, tokens
 from synnefo.common import access, faults
+from synnefo.common.describe import Endpoint
 from synnefo.common.errors import DomainError, InvalidInput, MethodNotAllowed, RequestTooLarge, Unauthenticated
 from synnefo.common.middleware import client_ip
 from synnefo.common.ports import Caller
@@ -29,28 +30,37 @@ _KEYSTONE = "keystone"
 def endpoint(dialect: str = "synnefo", **views: View) -> View:
     """One URL: a view for each method (`GET=..., POST=...`), every reply in the dialect and never cached.
 
-    HEAD is answered by GET's view; other methods are refused with the list of those that work.
+    HEAD is answered by GET's view; other methods are refused with the list of those that work. Every view must be
+    described (`synnefo.common.describe`).
     """
+    return _endpoint(Endpoint(dialect, views))
+
+
+def _endpoint(known: Endpoint) -> View:
+    dialect, views = known.dialect, known.views
     allowed = tuple(sorted({*views, *(["HEAD"] if "GET" in views else [])}))
 
     @faults.guarded(dialect)
     def dispatch(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
-        method = "GET" if request.method == "HEAD" and "HEAD" not in views else request.method
-        if method not in views:
+        method = "GET" if request.method == "HEAD" and "HEAD" not in views else request.method or ""
+        view = views.get(method)
+        if view is None:
             raise MethodNotAllowed(allowed)
-        return views[method](request, *args, **kwargs)
+        response: HttpResponseBase = view(request, *args, **kwargs)
+        return response
 
     def run(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         return _with_headers(dispatch(request, *args, **kwargs), dialect)
 
     run.csrf_exempt = True  # type: ignore[attr-defined]  # no cookie is looked at
+    run.endpoint = known  # type: ignore[attr-defined]
     return run
 
 
 def whatever(view: View, dialect: str = "synnefo") -> View:
     """One URL whose view answers every method: for addresses that are none."""
     methods = ("GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
-    return endpoint(dialect, **dict.fromkeys(methods, view))
+    return _endpoint(Endpoint(dialect, dict.fromkeys(methods, view), is_catch_all=True))
 
 
 def _with_headers(response: HttpResponseBase, dialect: str) -> HttpResponseBase:
