@@ -125,7 +125,7 @@ def test_a_chosen_secret_is_hashed_slowly_and_must_not_be_short() -> None:
 
 
 @pytest.mark.parametrize("fields", [
-    {"name": ""}, {"name": "x" * 256}, {"name": "a\nb"}, {"name": 5}, {"roles": [{"name": "admin"}]}, {"roles": []}, {"roles": "member"},
+    {"name": ""}, {"name": "x" * 256}, {"name": "a\nb"}, {"name": 5}, {"roles": [{"name": "admin"}]}, {"roles": "member"},
     {"expires_at": "2001-01-01T00:00:00"}, {"expires_at": "tomorrow"}, {"expires_at": "9999-12-31T23:59:59-23:59"},
     {"access_rules": [{"service": "compute"}]}, {"access_rules": [{"id": "0" * 32}]},
     {"access_rules": [{"service": "compute", "method": "GET", "path": "v2.1"}]}, {"access_rules": {}},
@@ -293,8 +293,8 @@ def test_services_hold_tokens_to_their_access_rules() -> None:
     assert api.get(f"/pithos/object-store/v1/{owner.user.uuid}").status_code == 403
     assert api.get(f"{V3}/auth/catalog").status_code == 200
     assert api.get(f"{V3}/projects").status_code == 403
-    nothing = Http(token_of(owner.made("nothing", access_rules=[])))
-    assert nothing.get(f"{V3}/auth/catalog").status_code == 403
+    plain = Http(token_of(owner.made("plain", access_rules=[], roles=[])))
+    assert plain.get("/cyclades/compute/v2.1/servers").status_code == 200
 
 
 @pytest.mark.parametrize(("pattern", "path", "fits"), [

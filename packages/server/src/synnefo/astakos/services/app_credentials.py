@@ -43,7 +43,9 @@ class Rule:
 
 @dataclass(frozen=True, slots=True)
 class Wish:
-    """What a new credential should be. `roles` None means all of the token that asks; an empty secret is generated."""
+    """What a new credential should be. Clients send empty lists for what was not asked for: without `roles` it has all of
+    the token that asks, without `access_rules` it is held to none, and without a secret it gets a random one.
+    """
 
     name: str
     description: str = ""
@@ -113,12 +115,11 @@ def _expiry(token: ApiToken, asked: datetime.datetime | None) -> datetime.dateti
 def _roles(token: ApiToken, project_id: str, asked: Sequence[str] | None) -> list[str]:
     membership = next((item for item in memberships.all_memberships(token.user) if item.project_id == project_id), None)
     held = {key: role.name for role in memberships.roles_of(token.user, membership, token) for key in (role.id, role.name)}
-    if asked is None:
+    if not asked:
         return sorted(set(held.values()))
-    strange = [name for name in asked if name not in held]
-    if strange or not asked:
-        raise InvalidInput(f"You do not have the role {strange[0][:100]!r}." if strange else "roles: name at least one.",
-                           field="roles")
+    strange = next((name for name in asked if name not in held), None)
+    if strange is not None:
+        raise InvalidInput(f"You do not have the role {strange[:100]!r}.", field="roles")
     return sorted({held[name] for name in asked})
 
 
@@ -137,7 +138,7 @@ def _set_secret(credential: AppCredential, chosen: str) -> str:
 def _rules_of(token: ApiToken, asked: Sequence[Rule] | None) -> list[Rule] | None:
     """The rules of the new credential. One made by a credential with rules is held to no other calls than that one."""
     inherited = token.app_credential.access_rules if token.app_credential is not None else None
-    if asked is None:
+    if not asked:
         return None if inherited is None else [Rule(**item) for item in inherited]
     if len(asked) > MAX_RULES:
         raise InvalidInput(f"At most {MAX_RULES} access rules.", field="access_rules")
