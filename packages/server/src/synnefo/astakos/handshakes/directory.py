@@ -41,15 +41,23 @@ def verify(username: str, password: str) -> tuple[dict[str, Any], tuple[str, ...
     connection = _connect()
     try:
         dn = _find(connection, username)
-        connection.simple_bind_s(dn, password)
+        _prove(connection, dn, password)
         return _attributes(connection, dn), _groups(connection, dn, username)
-    except (ldap.INVALID_CREDENTIALS, ldap.UNWILLING_TO_PERFORM, ldap.NO_SUCH_OBJECT, ldap.INAPPROPRIATE_AUTH,
-            ldap.INVALID_DN_SYNTAX, ldap.CONSTRAINT_VIOLATION):
-        raise WrongPassword from None
     except ldap.LDAPError as error:
         raise _unavailable(error) from error
     finally:
         _close(connection)
+
+
+def _prove(connection: LDAPObject, dn: str, password: str) -> None:
+    """Raises `WrongPassword`, also for entries that are locked, expired or have no password."""
+    import ldap
+
+    try:
+        connection.simple_bind_s(dn, password)
+    except (ldap.INVALID_CREDENTIALS, ldap.UNWILLING_TO_PERFORM, ldap.NO_SUCH_OBJECT, ldap.INAPPROPRIATE_AUTH,
+            ldap.INVALID_DN_SYNTAX, ldap.CONSTRAINT_VIOLATION):
+        raise WrongPassword from None
 
 
 def _unavailable(error: Exception) -> DependencyUnavailable:
