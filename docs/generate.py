@@ -1,4 +1,4 @@
-"""Writes the generated reference pages: settings, faults, operator commands, kamaki commands.
+"""Writes the generated reference pages: settings, faults, operator commands, kamaki commands, the calls of the APIs.
 
 Run `.venv/bin/python docs/generate.py`; a test fails when a page is not what this would write.
 """
@@ -79,7 +79,33 @@ def _walk(command: Any, path: str) -> Iterator[str]:
             yield f"- **`{path} {name}`**: {(sub.help or '').strip().splitlines()[0]}"
 
 
-PAGES = {"settings.md": settings_page, "faults.md": faults_page, "commands.md": commands_page, "kamaki.md": kamaki_page}
+def astakos_api_page() -> str:
+    from synnefo.astakos.api import openapi
+
+    return _api_page(openapi.TITLE, openapi.described(), [
+        "Below `ASTAKOS_BASE_URL`; a slash at the end of an address is optional. The whole description, with the shapes of bodies and replies, is an",
+        "OpenAPI 3.1 document that every installation serves at `<ASTAKOS_BASE_URL>/openapi.json`."])
+
+
+def _api_page(title: str, routes: Any, text: list[str]) -> str:
+    from synnefo.common.describe import AUTH_TEXTS
+
+    lines = [f"# {title}", "", *text, "", "| who may call | with |", "| --- | --- |"]
+    lines += [f"| {name} | {_cell(meaning)} |" for name, meaning in AUTH_TEXTS.items() if any(item.operation.auth == name for item in routes)]
+    top = ""
+    for route in routes:
+        if route.path.split("/")[1] != top:
+            top = route.path.split("/")[1]
+            lines += ["", f"## {top}", "", "| call | who | what | answers |", "| --- | --- | --- | --- |"]
+        known = route.operation
+        whom = known.auth + (f" ({', '.join(known.only)})" if known.only else "")
+        query = f"?{'&'.join(known.query)}" if known.query else ""
+        answers = ", ".join(map(str, [known.status, *(item for item in known.statuses() if item != known.status)]))
+        lines.append(f"| `{route.method} {_cell(route.path + query)}` | {whom} | {_cell(known.summary)} | {answers} |")
+    return "\n".join(lines) + "\n"
+
+
+PAGES = {"settings.md": settings_page, "astakos-api.md": astakos_api_page, "faults.md": faults_page, "commands.md": commands_page, "kamaki.md": kamaki_page}
 
 
 def main() -> None:

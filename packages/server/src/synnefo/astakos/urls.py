@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import URLPattern, URLResolver, include, path, re_path
 
-from synnefo.astakos.api import oauth2, tempauth
+from synnefo.astakos.api import oauth2, openapi, tempauth
 from synnefo.astakos.api.http import endpoint, whatever
 from synnefo.astakos.api.identity_v2 import unknown, versions
 from synnefo.astakos.ui import views
@@ -14,6 +14,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("", views.index),
     path("ui", views.index),
     path("ui/", include("synnefo.astakos.ui.urls")),
+    path("openapi.json", openapi.view),
     re_path(r"^auth/v1(?:\.0)?/?$", endpoint("plain", GET=tempauth.authenticate)),
     path(".well-known/openid-configuration", endpoint(GET=oauth2.discovery)),
     path(f"{conf.OAUTH2_ENDPOINT_PREFIX.strip('/')}/", include("synnefo.astakos.api.oauth2_urls")),

@@ -23,15 +23,18 @@ from typing import Any, Literal, TypeVar
 from pydantic import BaseModel, ConfigDict
 
 Auth = Literal["none", "user", "account", "component", "caller", "admin", "client", "bearer"]
-"""Who may call at all, before anything about single objects is asked:
-
-none: anybody. user: an active user's token. account: as user, but not with a token that is restricted to a project or to
-roles. component: a registered service's token. caller: a user or a component. admin: a user with a right over the whole
-cloud (a group or role named in the summary). client: an OAuth2 client (HTTP Basic). bearer: an OAuth2 access token.
-"""
+"""Who may call at all, before anything about single objects is asked."""
+AUTH_TEXTS: dict[Auth, str] = {
+    "none": "nothing: anybody may", "user": "the token of an active user, in X-Auth-Token or as Authorization: Bearer",
+    "account": "as user, but not a token that is restricted to a project or to roles", "component": "the token of a registered service",
+    "caller": "the token of a user or of a service", "admin": "the token of a user with a right over the whole cloud",
+    "client": "an OAuth2 client's id and secret, by HTTP Basic or in the form", "bearer": "an OAuth2 access token",
+}
 Who = Literal["self", "member", "owner", "project_admin", "helpdesk", "admin"]
 V = TypeVar("V", bound=Callable[..., Any])
 _ATTRIBUTE = "_operation"
+_USUAL: dict[Auth, set[int]] = {"none": set(), "user": {401, 403}, "account": {401, 403}, "caller": {401, 403}, "admin": {401, 403}}
+"""Users' tokens may be held to some calls, or restricted: hence 403."""
 
 
 class Body(BaseModel):
@@ -88,7 +91,7 @@ class Operation:
     def statuses(self) -> list[int]:
         """Every refusal that the operation may answer with, beside those any address may (405, 500, 503)."""
         usual = {400, 413} if self.body is not None else {400} if self.query else set()
-        return sorted({*usual, *({401} if self.auth != "none" else ()), *({403} if self.auth == "account" else ()), *self.errors})
+        return sorted({*usual, *_USUAL.get(self.auth, {401}), *self.errors})
 
 
 def describe(
@@ -100,11 +103,11 @@ def describe(
 ) -> Callable[[V], V]:
     """Say what a view does. The summary is a short sentence without a full stop; the view's docstring is the long text.
 
-    auth: see `Auth`. only: who among users may do it to an object of the path, when not all who may see it.
+    auth: see `AUTH_TEXTS`. only: who among users may do it to an object of the path, when not all who may see it.
     body, reply: a pydantic model (see `Body`, `Reply`) or a type such as `dict[str, int]` or `list[X]`; a reply of None has
     no body. `reply=str` with `reply_types=("text/plain",)` is text.
     errors: statuses beside those that follow from the rest (400 and 413 with a body, 400 with a query, 401 with auth,
-    403 with auth="account").
+    403 for users).
     query, headers, reply_headers: name -> text, or a `Parameter` (see also `flag`, `number`).
     faults: the dialect of the refusals where it is not the endpoint's ("oauth2").
     """

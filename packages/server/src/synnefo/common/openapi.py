@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from pydantic import TypeAdapter
 
+from synnefo import __version__
 from synnefo.common.describe import Auth, Operation, Route
 from synnefo.common.faults import faults_of_status
 
+VERSION = __version__
 _REF = "#/components/schemas/{model}"
 _XML = "xml"
 SECURITY: dict[Auth, list[dict[str, list[str]]]] = {
@@ -26,7 +29,7 @@ SCHEMES: dict[str, dict[str, str]] = {
 }
 _WORDS: dict[int, str] = {
     400: "The request is malformed.", 401: "Credentials are missing, or nobody vouches for them.", 403: "You may not do this.",
-    404: "There is no such thing for you.", 409: "The present state forbids it.", 411: "The length is missing.",
+    404: "There is no such thing for you.", 405: "Your account, or the address, does not allow it.", 409: "The present state forbids it.", 411: "The length is missing.",
     412: "A condition does not hold.", 413: "The request is too large, or a quota would be passed.", 415: "Wrong type of body.",
     416: "The range lies outside.", 422: "The contents are not what was declared.", 429: "Too many tries.",
     501: "This cloud does not offer it.", 503: "Try again in a moment.",
@@ -69,7 +72,22 @@ def _schemas(routes: Sequence[Route]) -> tuple[dict[tuple[int, str], Any], dict[
             if kind is not None:
                 wanted[id(kind), mode] = (id(kind), mode, TypeAdapter(kind))
     found, shared = TypeAdapter.json_schemas(list(wanted.values()), ref_template=_REF, by_alias=True)
-    return {(int(str(key)), mode): schema for (key, mode), schema in found.items()}, shared.get("$defs", {})
+    inline, models = _renamed([{f"{key}/{mode}": schema for (key, mode), schema in found.items()}, shared.get("$defs", {})])
+    return {(int(key.partition("/")[0]), key.partition("/")[2]): schema for key, schema in inline.items()}, models
+
+
+def _renamed(parts: Any) -> Any:
+    """The same with names that people would choose: models of a module's own are bodies, namesakes carry their module."""
+    names = {name: _model_name(name) for name in parts[1]}
+    text = json.dumps([parts[0], {names[name]: schema for name, schema in parts[1].items()}])
+    return json.loads(re.sub(r'"#/components/schemas/(\w+)"', lambda match: f'"{_REF.format(model=names[match[1]])}"', text))
+
+
+def _model_name(name: str) -> str:
+    module, _, plain = name.rpartition("__")
+    is_private = plain.startswith("_") or module.endswith("_")
+    prefix = "".join(word.capitalize() for word in module.rpartition("__")[2].split("_"))
+    return f"{prefix}{plain.lstrip('_')}{'Body' if is_private else ''}"
 
 
 def _described(route: Route) -> Operation:

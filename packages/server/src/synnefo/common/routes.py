@@ -15,8 +15,14 @@ _GROUP = re.compile(r"\(\?P<(\w+)>")
 
 
 def routes_of(patterns: Sequence[URLPattern | URLResolver], prefix: str = "/") -> list[Route]:
-    """Every method of every described address of the table, in its order. Addresses that only refuse are left out."""
-    return [route for path, found, callback in _walk(patterns, prefix, {}) for route in _routes(path, found, callback)]
+    """Every method of every address of the table that is not a page, in its order and without a slash at the end. Addresses
+    that only refuse are left out.
+    """
+    found: dict[tuple[str, str], Route] = {}
+    for path, known, callback in _walk(patterns, prefix, {}):
+        for route in _routes(path.rstrip("/") or "/", known, callback):
+            found.setdefault((route.method, route.path), route)
+    return list(found.values())
 
 
 def bare_paths(patterns: Sequence[URLPattern | URLResolver], prefix: str = "/") -> list[str]:

@@ -10,6 +10,7 @@ from django.http import HttpRequest, StreamingHttpResponse
 from django.http.response import HttpResponseBase
 from pydantic import BaseModel, ConfigDict, Field
 
+from synnefo.astakos.api import account_replies as replies
 from synnefo.astakos.api.http import (
     header_token,
     json_body,
@@ -22,10 +23,22 @@ from synnefo.astakos.api.http import (
 )
 from synnefo.astakos.models import ApiToken
 from synnefo.astakos.services import accounts, memberships, tokens
+from synnefo.common.describe import Body, describe
 from synnefo.common.errors import InvalidInput, RequestTooLarge
 from synnefo.common.settings import conf
 
 
+class UserCatalogRequest(Body):
+    uuids: list[str] | None = None
+    displaynames: list[str] = []
+
+
+class ServiceCatalogRequest(Body):
+    uuids: list[str] | None = []
+    displaynames: list[str] | None = []
+
+
+@describe("Show whose token this is", auth="user", reply=replies.AuthenticateReply)
 def authenticate(request: HttpRequest) -> HttpResponseBase:
     """The older way for services to learn who a token's user is."""
     token = require_user(request)
@@ -41,6 +54,7 @@ def _epoch_ms(seconds: float) -> int:
     return int(seconds * 1000)
 
 
+@describe("Translate between uuids and e-mails", auth="user", body=UserCatalogRequest, reply=replies.CatalogsReply)
 def user_catalogs(request: HttpRequest) -> HttpResponseBase:
     """Translate uuids to e-mails and back, for a user."""
     require_user(request)
@@ -52,6 +66,7 @@ def user_catalogs(request: HttpRequest) -> HttpResponseBase:
     return json_reply(_catalogs(uuids, names))
 
 
+@describe("Translate between uuids and e-mails; null asks for all", auth="component", body=ServiceCatalogRequest, reply=replies.CatalogsReply)
 def service_user_catalogs(request: HttpRequest) -> HttpResponseBase:
     """As `user_catalogs`, for a service; null asks for everybody."""
     require_component(request)
@@ -92,6 +107,7 @@ def _map(pairs: Iterator[tuple[str, str]]) -> Iterator[str]:
     yield "{}" if separator == "{" else "}"
 
 
+@describe("Show the caller's account", auth="user", reply=replies.AccountReply)
 def myaccount(request: HttpRequest) -> HttpResponseBase:
     token = require_user(request)
     user = token.user
@@ -105,7 +121,7 @@ def myaccount(request: HttpRequest) -> HttpResponseBase:
         "two_factor": False})
 
 
-class _NewToken(BaseModel):
+class NewTokenRequest(BaseModel):
     model_config = ConfigDict(extra="ignore", strict=True)
     name: str = Field("", max_length=150)
     expires_in_days: float | int | None = None
@@ -113,15 +129,17 @@ class _NewToken(BaseModel):
     roles: list[str] | None = Field(None, max_length=50)
 
 
+@describe("List the caller's lasting tokens", auth="account", reply=replies.TokensReply)
 def list_tokens(request: HttpRequest) -> HttpResponseBase:
     token = require_manager(request)
     return json_reply({"tokens": [_render(item) for item in tokens.list_named(token.user)]})
 
 
+@describe("Make a lasting token", auth="account", body=NewTokenRequest, reply=replies.NewTokenReply, status=201, errors=(404,))
 def create_token(request: HttpRequest) -> HttpResponseBase:
     """A named token; its value is in this reply and nowhere else."""
     token = require_manager(request)
-    asked = parse(_NewToken, json_body(request))
+    asked = parse(NewTokenRequest, json_body(request))
     project_id = ""
     if asked.project_id:
         project_id = memberships.find_membership(
@@ -131,6 +149,7 @@ def create_token(request: HttpRequest) -> HttpResponseBase:
     return json_reply({"token": {**_render(issued.token), "value": issued.secret}}, 201)
 
 
+@describe("Revoke a lasting token", auth="account", status=204, errors=(404,))
 def revoke_token(request: HttpRequest, token_id: int) -> HttpResponseBase:
     tokens.revoke_named(require_manager(request).user, token_id)
     return no_content()

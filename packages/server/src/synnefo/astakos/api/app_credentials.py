@@ -9,12 +9,14 @@ from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 from pydantic import BaseModel, ConfigDict, Field
 
+from synnefo.astakos.api import identity_replies as replies
 from synnefo.astakos.api.http import json_body, json_reply, no_content, parse, require_user
 from synnefo.astakos.api.identity_v2 import identity_url
 from synnefo.astakos.api.identity_v3 import links
 from synnefo.astakos.models import AccessRule, ApiToken, AppCredential
 from synnefo.astakos.services import app_credentials
 from synnefo.astakos.services.app_credentials import Rule, Wish
+from synnefo.common.describe import describe
 from synnefo.common.errors import Forbidden, InvalidInput
 from synnefo.common.middleware import client_ip
 
@@ -47,7 +49,7 @@ class _Credential(BaseModel):
     access_rules: list[_Rule] | None = Field(None, max_length=1000)
 
 
-class _Request(BaseModel):
+class AppCredentialRequest(BaseModel):
     model_config = _config
     application_credential: _Credential
 
@@ -71,10 +73,12 @@ def _moment(text: str | None) -> datetime.datetime | None:
         raise InvalidInput("expires_at must look like 2030-01-31T12:00:00.", field="expires_at") from None
 
 
+@describe("Make an application credential", auth="user", body=AppCredentialRequest, reply=replies.NewAppCredentialReply, status=201,
+          errors=(403, 404, 409), only=("self",))
 def create(request: HttpRequest, user_id: str) -> HttpResponseBase:
     """Make an application credential. Its secret is in this reply and nowhere else."""
     token = own_token(request, user_id)
-    asked = parse(_Request, json_body(request)).application_credential
+    asked = parse(AppCredentialRequest, json_body(request)).application_credential
     credential, secret = app_credentials.create(token, _wish(asked), client_ip=client_ip(request))
     return json_reply({"application_credential": {**_render(credential), "secret": secret}}, 201)
 
@@ -88,6 +92,8 @@ def _wish(asked: _Credential) -> Wish:
                 expires_at=_moment(asked.expires_at), access_rules=rules)
 
 
+@describe("List the caller's application credentials", auth="user", reply=replies.AppCredentialsReply, query={"name": "Only of this name"},
+          only=("self",))
 def listing(request: HttpRequest, user_id: str) -> HttpResponseBase:
     """The caller's application credentials, or the one of a name."""
     found = app_credentials.list_of(own_token(request, user_id).user, name=request.GET.get("name", ""))
@@ -95,10 +101,12 @@ def listing(request: HttpRequest, user_id: str) -> HttpResponseBase:
                        "links": links("users", user_id, "application_credentials")})
 
 
+@describe("Show an application credential", auth="user", reply=replies.AppCredentialReply, errors=(404,), only=("self",))
 def show(request: HttpRequest, user_id: str, credential_id: str) -> HttpResponseBase:
     return json_reply({"application_credential": _render(app_credentials.get(own_token(request, user_id).user, credential_id))})
 
 
+@describe("Delete an application credential and its tokens", auth="user", status=204, errors=(404,), only=("self",))
 def delete(request: HttpRequest, user_id: str, credential_id: str) -> HttpResponseBase:
     """The tokens that it gave die with it."""
     app_credentials.delete(own_token(request, user_id), credential_id)
@@ -115,6 +123,7 @@ def _render(item: AppCredential) -> dict[str, Any]:
     return body if item.access_rules is None else {**body, "access_rules": item.access_rules}
 
 
+@describe("List the caller's access rules", auth="user", reply=replies.AccessRulesReply, only=("self",))
 def list_rules(request: HttpRequest, user_id: str) -> HttpResponseBase:
     """The access rules that the caller's credentials have or had."""
     found = app_credentials.list_rules(own_token(request, user_id).user)
@@ -122,10 +131,12 @@ def list_rules(request: HttpRequest, user_id: str) -> HttpResponseBase:
                        "links": links("users", user_id, "access_rules")})
 
 
+@describe("Show an access rule", auth="user", reply=replies.AccessRuleReply, errors=(404,), only=("self",))
 def show_rule(request: HttpRequest, user_id: str, rule_id: str) -> HttpResponseBase:
     return json_reply({"access_rule": _render_rule(app_credentials.get_rule(own_token(request, user_id).user, rule_id), user_id)})
 
 
+@describe("Delete an access rule that no credential has", auth="user", status=204, errors=(404,), only=("self",))
 def delete_rule(request: HttpRequest, user_id: str, rule_id: str) -> HttpResponseBase:
     """Refused while a credential has it."""
     app_credentials.delete_rule(own_token(request, user_id), rule_id)

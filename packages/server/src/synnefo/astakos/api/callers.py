@@ -6,10 +6,13 @@ from django.http import HttpRequest, HttpResponse
 
 from synnefo.astakos.adapters.identity import LocalIdentity
 from synnefo.astakos.api import http
+from synnefo.astakos.api.account_replies import CallerReply
+from synnefo.common.describe import describe
 from synnefo.common.errors import NotFound, Unauthenticated
 from synnefo.common.ids import UserID
 
 
+@describe("Show a user as services know him", auth="component", reply=CallerReply, errors=(404,))
 def show_caller(request: HttpRequest, user_id: str) -> HttpResponse:
     """GET service/users/UUID: names, projects and roles of an active user. Components only."""
     http.require_component(request)

@@ -5,11 +5,13 @@ from __future__ import annotations
 from typing import Annotated, Any
 
 from django.http import HttpRequest, HttpResponse, JsonResponse
-from pydantic import BaseModel, Field, StrictBool, StrictInt, StrictStr
+from pydantic import BaseModel, ConfigDict, Field, StrictBool, StrictInt, StrictStr
 
 from synnefo.astakos.api import http
+from synnefo.astakos.api.account_replies import CommissionReply, PendingCommission, SerialReply, SettledReply
 from synnefo.astakos.quotaholder import services as ledger
 from synnefo.astakos.services import commissions
+from synnefo.common.describe import Body, describe, flag
 from synnefo.common.errors import InvalidInput, NotFound
 from synnefo.common.ids import Serial
 
@@ -43,6 +45,16 @@ class ResolveRequest(BaseModel):
     reject: Annotated[list[StrictInt], Field(max_length=MAX_SERIALS)] = []
 
 
+class SettleRequest(Body):
+    """The body of POST commissions/SERIAL/action: one of the two; its value means nothing."""
+
+    model_config = ConfigDict(json_schema_extra={"oneOf": [{"required": ["accept"]}, {"required": ["reject"]}]})
+    accept: Any = None
+    reject: Any = None
+
+
+@describe("List the service's commissions that wait for a decision", auth="component", reply=list[int] | list[PendingCommission],
+          query={"detail": flag("With names and times")})
 def list_commissions(request: HttpRequest) -> HttpResponse:
     """GET commissions: serials of the component that wait for a decision, ascending; with `detail=1` also their names
     and times.
@@ -54,6 +66,8 @@ def list_commissions(request: HttpRequest) -> HttpResponse:
     return JsonResponse([info.serial for info in found], safe=False)
 
 
+@describe("Issue a commission", auth="component", body=IssueRequest, reply=SerialReply, status=201, errors=(404, 409),
+          headers={"Idempotency-Key": "As request_id of the body"})
 def issue(request: HttpRequest) -> HttpResponse:
     """POST commissions: 201 and the serial. A repeated request id (in the body or as Idempotency-Key) gets the first one's."""
     component = http.require_component(request)
@@ -72,6 +86,7 @@ def _idempotency_key(request: HttpRequest) -> str | None:
     return key or None
 
 
+@describe("Show a commission that waits for a decision", auth="component", reply=CommissionReply, errors=(400, 404))
 def show(request: HttpRequest, serial: str) -> HttpResponse:
     """GET commissions/SERIAL: a pending commission of the component."""
     component = http.require_component(request)
@@ -83,6 +98,7 @@ def show(request: HttpRequest, serial: str) -> HttpResponse:
     })
 
 
+@describe("Accept or reject a commission", auth="component", body=SettleRequest, errors=(404,))
 def settle(request: HttpRequest, serial: str) -> HttpResponse:
     """POST commissions/SERIAL/action: `{"accept": ""}` or `{"reject": ""}`."""
     component = http.require_component(request)
@@ -96,6 +112,7 @@ def settle(request: HttpRequest, serial: str) -> HttpResponse:
     return HttpResponse(content_type="application/json")
 
 
+@describe("Accept and reject commissions", auth="component", body=ResolveRequest, reply=SettledReply)
 def settle_many(request: HttpRequest) -> HttpResponse:
     """POST commissions/action: settle lists of serials; what cannot be settled is named with its reason."""
     component = http.require_component(request)

@@ -9,18 +9,20 @@ from django.http.response import HttpResponseBase
 from pydantic import BaseModel, ConfigDict, Field
 
 from synnefo.astakos.adapters.identity import LocalIdentity
+from synnefo.astakos.api import identity_replies as replies
 from synnefo.astakos.api.app_credentials import own_token
 from synnefo.astakos.api.http import header_token, json_body, json_reply, no_content, parse, require_component
 from synnefo.astakos.api.identity_v2 import identity_url
 from synnefo.astakos.api.identity_v3 import links, token_reply
 from synnefo.astakos.models import Ec2Credential, User
 from synnefo.astakos.services import app_credentials, ec2, signatures, tokens
+from synnefo.common.describe import describe
 from synnefo.common.errors import InvalidInput, NotFound
 
 _config = ConfigDict(extra="ignore", strict=True)
 
 
-class _NewKey(BaseModel):
+class NewKeyRequest(BaseModel):
     model_config = _config
     tenant_id: str | None = Field(None, max_length=64)
 
@@ -40,13 +42,13 @@ class _Signed(BaseModel):
     body_hash: str = Field("", max_length=200)
 
 
-class _SignedRequest(BaseModel):
+class SignedRequest(BaseModel):
     model_config = _config
     credentials: _Signed | None = None
     ec2_credentials: _Signed | None = Field(None, alias="ec2Credentials")
 
 
-class _KeyRequest(BaseModel):
+class SigningKeyRequest(BaseModel):
     model_config = _config
     access: str = Field(max_length=64)
     date: str = Field(pattern=r"^[0-9]{8}$")
@@ -54,13 +56,15 @@ class _KeyRequest(BaseModel):
     service: str = Field("s3", max_length=64)
 
 
+@describe("Make an EC2-style key for a project", auth="user", body=NewKeyRequest, reply=replies.Ec2KeyReply, status=201, errors=(404,), only=("self",))
 def create(request: HttpRequest, user_id: str) -> HttpResponseBase:
     """Make a key for a project of the caller."""
     token = own_token(request, user_id)
-    asked = parse(_NewKey, json_body(request))
+    asked = parse(NewKeyRequest, json_body(request))
     return json_reply({"credential": _render(ec2.create(token, asked.tenant_id or ""))}, 201)
 
 
+@describe("List the caller's EC2-style keys", auth="account", reply=replies.Ec2KeysReply, only=("self",))
 def listing(request: HttpRequest, user_id: str) -> HttpResponseBase:
     """The caller's keys with their secrets."""
     token = own_token(request, user_id)
@@ -69,6 +73,7 @@ def listing(request: HttpRequest, user_id: str) -> HttpResponseBase:
                        "links": links("users", user_id, "credentials", "OS-EC2")})
 
 
+@describe("Show an EC2-style key", auth="caller", reply=replies.Ec2KeyReply, errors=(403, 404), only=("self",))
 def show(request: HttpRequest, user_id: str, access: str) -> HttpResponseBase:
     """A key with its secret, for its user or a component."""
     return json_reply({"credential": _render(ec2.get(_reader(request, user_id), access))})
@@ -86,6 +91,7 @@ def _reader(request: HttpRequest, user_id: str) -> User:
     return token.user
 
 
+@describe("Delete an EC2-style key", auth="user", status=204, errors=(404,), only=("self",))
 def delete(request: HttpRequest, user_id: str, access: str) -> HttpResponseBase:
     ec2.delete(own_token(request, user_id), access)
     return no_content()
@@ -96,6 +102,8 @@ def _render(item: Ec2Credential) -> dict[str, Any]:
             "trust_id": None, "links": {"self": identity_url("v3", "users", item.user.uuid, "credentials", "OS-EC2", item.access)}}
 
 
+@describe("Exchange a signed text for a token", auth="component", body=SignedRequest, reply=replies.TokenReply, errors=(403, 404),
+          query={"nocatalog": "Leave the catalog out"}, reply_headers={"X-Subject-Token": "The new token"})
 def s3_token(request: HttpRequest) -> HttpResponseBase:
     """A token for whoever signed a string to sign of the S3 API. Components only."""
     require_component(request)
@@ -105,6 +113,8 @@ def s3_token(request: HttpRequest) -> HttpResponseBase:
     return token_reply(request, ec2.by_text(asked.access, signatures.decoded(asked.token), asked.signature))
 
 
+@describe("Exchange a signed request for a token", auth="component", body=SignedRequest, reply=replies.TokenReply, errors=(403, 404),
+          query={"nocatalog": "Leave the catalog out"}, reply_headers={"X-Subject-Token": "The new token"})
 def ec2_token(request: HttpRequest) -> HttpResponseBase:
     """A token for whoever signed a request, by version 2 or 4. Components only."""
     require_component(request)
@@ -114,17 +124,18 @@ def ec2_token(request: HttpRequest) -> HttpResponseBase:
 
 
 def _signed(request: HttpRequest) -> _Signed:
-    body = parse(_SignedRequest, json_body(request))
+    body = parse(SignedRequest, json_body(request))
     found = body.credentials or body.ec2_credentials
     if found is None:
         raise InvalidInput("credentials is missing.")
     return found
 
 
+@describe("Show the day's signing key of a key", auth="component", body=SigningKeyRequest, reply=replies.SigningKeyReply, errors=(404,))
 def signing_key(request: HttpRequest) -> HttpResponseBase:
     """The day's key of an access key with its user, for a component that checks signatures itself."""
     require_component(request)
-    asked = parse(_KeyRequest, json_body(request))
+    asked = parse(SigningKeyRequest, json_body(request))
     found, key = ec2.signing_key(asked.access, asked.date, asked.region, asked.service)
     caller = LocalIdentity().caller_of_key(found)
     return json_reply({"key": key, "user_id": caller.user_id, "email": caller.email, "name": caller.name, "project_id": caller.project_id,

@@ -28,7 +28,7 @@ _KEYSTONE = "keystone"
 
 
 def endpoint(dialect: str = "synnefo", **views: View) -> View:
-    """One URL: a view for each method (`GET=..., POST=...`), every reply in the dialect and never cached.
+    """One URL: a view for each method (`GET=..., POST=...`), every reply in the dialect and never cached, unless the view says for how long.
 
     HEAD is answered by GET's view; other methods are refused with the list of those that work. Every view must be
     described (`synnefo.common.describe`).
@@ -65,8 +65,9 @@ def whatever(view: View, dialect: str = "synnefo") -> View:
 
 def _with_headers(response: HttpResponseBase, dialect: str) -> HttpResponseBase:
     patch_vary_headers(response, ["X-Auth-Token"])
-    response.headers["Cache-Control"] = "no-cache, no-store, must-revalidate"
-    response.headers["Expires"] = "Thu, 01 Jan 1970 00:00:00 GMT"
+    if "max-age" not in response.headers.get("Cache-Control", ""):
+        response.headers["Cache-Control"] = "no-cache, no-store, must-revalidate"
+        response.headers["Expires"] = "Thu, 01 Jan 1970 00:00:00 GMT"
     if response.headers.get("Content-Type") == "application/json":
         response.headers["Content-Type"] = "application/json; charset=UTF-8"
     if response.status_code == 401 and dialect == _KEYSTONE:

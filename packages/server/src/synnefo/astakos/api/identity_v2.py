@@ -8,6 +8,7 @@ from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from pydantic import BaseModel, ConfigDict, Field
 
+from synnefo.astakos.api import identity_replies as replies
 from synnefo.astakos.api import xml
 from synnefo.astakos.api.http import header_token, json_body, json_reply, parse, raw_body, require_user
 from synnefo.astakos.models import ApiToken, AppCredential
@@ -15,6 +16,7 @@ from synnefo.astakos.services import authentication, catalog, components, member
 from synnefo.astakos.services.authentication import Grant, Proof, Scope
 from synnefo.astakos.services.oauth2 import grants, scopes
 from synnefo.common import access
+from synnefo.common.describe import Parameter, describe
 from synnefo.common.errors import InvalidInput, MethodNotAllowed, NotFound, Unauthenticated
 from synnefo.common.middleware import client_ip
 from synnefo.common.settings import conf
@@ -42,7 +44,7 @@ class _Auth(BaseModel):
     tenant_id: str | None = Field(None, max_length=255, alias="tenantId")
 
 
-class _Request(BaseModel):
+class TokenRequestV2(BaseModel):
     model_config = _config
     auth: _Auth
 
@@ -66,22 +68,28 @@ def version_v2(*, status: Literal["SUPPORTED"] = "SUPPORTED") -> dict[str, Any]:
             "links": [{"rel": "self", "href": identity_url("v2.0", "")}], "media-types": _media_types("v2.0")}
 
 
+@describe("List the versions", auth="none", reply=replies.VersionsReply)
 def versions(request: HttpRequest) -> HttpResponseBase:
     return json_reply({"versions": {"values": [version_v3(), version_v2()]}})
 
 
+@describe("Show the version", auth="none", reply=replies.VersionReply)
 def show_version(request: HttpRequest) -> HttpResponseBase:
     version = version_v2()
     version["links"].append({"rel": "describedby", "type": "text/html", "href": identity_url("v2.0", "")})
     return json_reply({"version": version})
 
 
+@describe("Exchange credentials for a token and the catalog", auth="none", body=TokenRequestV2, is_body_optional=True,
+          reply=replies.AccessReply, reply_types=("application/json", "application/xml"), errors=(401, 429),
+          query={"format": Parameter("Form of the reply", schema={"type": "string", "enum": ["json", "xml"]})},
+          headers={"X-Client-IP": "Where the user is, said by a trusted proxy", access.HEADER: "1, by those who enforce access rules"})
 def authenticate(request: HttpRequest) -> HttpResponseBase:
     """Exchange credentials for a token and the catalog; without a body show the catalog alone."""
     raw = raw_body(request)
     if not raw:
         return _reply(request, {"access": {"serviceCatalog": catalog.v2_catalog()}})
-    auth = parse(_Request, json_body(request, raw)).auth
+    auth = parse(TokenRequestV2, json_body(request, raw)).auth
     announced = request.headers.get(access.HEADER) == access.VERSION
     return _reply(request, {"access": _access(auth, _address(request), shows_rules=announced)})
 
@@ -163,6 +171,7 @@ def _render(grant: Grant, *, explicit: bool, expanded: bool) -> dict[str, Any]:
     }
 
 
+@describe("List the projects that a token may be exchanged for", auth="user", reply=replies.TenantsReply)
 def tenants(request: HttpRequest) -> HttpResponseBase:
     token = _live(request)
     found = memberships.within_scope(memberships.all_memberships(token.user), token)
@@ -174,6 +183,7 @@ def _live(request: HttpRequest) -> ApiToken:
     return require_user(request)
 
 
+@describe("List the endpoints that a token may use", auth="caller", reply=replies.EndpointsV2Reply)
 def token_endpoints(request: HttpRequest, secret: str) -> HttpResponseBase:
     """The endpoints a token may use, for its owner or a component."""
     shown = tokens.require_live(secret, unknown="Invalid token")
@@ -193,6 +203,8 @@ def _require_same_user(caller: str, shown: ApiToken) -> None:
         raise Unauthenticated("Invalid credentials")
 
 
+@describe("Show an OAuth2 access token", auth="none", reply=replies.OAuthTokenReply, errors=(404,),
+          query={"belongsTo": "A path that its scope must cover"})
 def validate(request: HttpRequest, secret: str) -> HttpResponseBase:
     """Show an OAuth2 access token; with `belongsTo`, only if its scope covers that path. API tokens are none, whoever asks."""
     found = grants.require_access(secret)
@@ -206,6 +218,7 @@ def validate(request: HttpRequest, secret: str) -> HttpResponseBase:
                  "roles": [{"id": role.id, "name": role.name} for role in memberships.roles_of(user)]}}})
 
 
+@describe("Refused: ask by GET", auth="none", status=405)
 def no_head(request: HttpRequest, secret: str) -> HttpResponseBase:
     raise MethodNotAllowed(("GET",))
 

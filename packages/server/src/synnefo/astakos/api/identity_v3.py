@@ -10,12 +10,14 @@ from django.http.response import HttpResponseBase
 from django.utils import timezone
 from pydantic import BaseModel, ConfigDict, Field
 
+from synnefo.astakos.api import identity_replies as replies
 from synnefo.astakos.api.http import header_token, json_body, json_reply, no_content, parse, require_user
 from synnefo.astakos.api.identity_v2 import identity_url, render_credential, version_v3
 from synnefo.astakos.models import ApiToken, Component
 from synnefo.astakos.services import authentication, catalog, components, memberships, tokens
 from synnefo.astakos.services.authentication import Grant, Proof, Scope
 from synnefo.common import access
+from synnefo.common.describe import Parameter, describe
 from synnefo.common.errors import Forbidden, InvalidInput, NotFound, Unauthenticated
 from synnefo.common.middleware import client_ip
 from synnefo.common.settings import conf
@@ -96,7 +98,7 @@ class _Auth(BaseModel):
     scope: _Scope | str | None = None
 
 
-class _Request(BaseModel):
+class TokenRequestV3(BaseModel):
     model_config = _config
     auth: _Auth
 
@@ -106,13 +108,16 @@ def moment(value: datetime.datetime) -> str:
     return value.astimezone(datetime.UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
 
+@describe("Show the version", auth="none", reply=replies.VersionReply)
 def discovery(request: HttpRequest) -> HttpResponseBase:
     return json_reply({"version": version_v3()})
 
 
+@describe("Exchange credentials for a token", auth="none", body=TokenRequestV3, reply=replies.TokenReply, status=201, errors=(401, 403, 429),
+          query={"nocatalog": "Leave the catalog out"}, reply_headers={"X-Subject-Token": "The new token"})
 def issue(request: HttpRequest) -> HttpResponseBase:
     """Exchange credentials for a token, which travels in a header."""
-    auth = parse(_Request, json_body(request)).auth
+    auth = parse(TokenRequestV3, json_body(request)).auth
     scope = _scope(auth.scope)
     proof = authentication.combine([_prove(auth.identity, method, client_ip(request)) for method in auth.identity.methods])
     return token_reply(request, authentication.grant(proof, scope), status=201)
@@ -204,6 +209,10 @@ def render_token(grant: Grant, *, with_catalog: bool) -> dict[str, Any]:
     return body
 
 
+@describe("Describe a token", auth="caller", reply=replies.TokenReply, errors=(403, 404), reply_headers={"X-Subject-Token": "The token"},
+          query={"nocatalog": "Leave the catalog out", "allow_expired": "Also one that expired a short while ago; for services"},
+          headers={"X-Subject-Token": Parameter("The token that is meant", required=True), "X-Service-Token": "The token of a service that relays a user's",
+                   access.HEADER: "1, by those who enforce access rules"})
 def show(request: HttpRequest) -> HttpResponseBase:
     """Describe the token in X-Subject-Token, to its user or a service."""
     secret, token = _subject(request)
@@ -264,12 +273,15 @@ def _find_subject(secret: str, *, may_be_expired: bool) -> ApiToken:
     return token
 
 
+@describe("Revoke a token", auth="caller", status=204, errors=(403, 404),
+          headers={"X-Subject-Token": Parameter("The token that is meant", required=True), "X-Service-Token": "The token of a service that relays a user's"})
 def revoke(request: HttpRequest) -> HttpResponseBase:
     _, token = _subject(request)
     tokens.revoke(token)
     return no_content()
 
 
+@describe("Show the catalog of the token's project", auth="user", reply=replies.CatalogReply)
 def show_catalog(request: HttpRequest) -> HttpResponseBase:
     token = require_user(request)
     grant = authentication.describe("", token)
@@ -279,6 +291,7 @@ def show_catalog(request: HttpRequest) -> HttpResponseBase:
                        "links": {"self": identity_url("v3", "auth", "catalog")}})
 
 
+@describe("List the projects that the token may be exchanged for", auth="user", reply=replies.ProjectsReply)
 def auth_projects(request: HttpRequest) -> HttpResponseBase:
     """The projects for which the token may be exchanged."""
     token = require_user(request)
@@ -287,11 +300,13 @@ def auth_projects(request: HttpRequest) -> HttpResponseBase:
                        "links": links("auth", "projects")})
 
 
+@describe("List the domains that the token may be exchanged for", auth="user", reply=replies.DomainsReply)
 def auth_domains(request: HttpRequest) -> HttpResponseBase:
     require_user(request)
     return json_reply({"domains": [render_domain()], "links": links("auth", "domains")})
 
 
+@describe("List the systems that the token may be exchanged for: none", auth="user", reply=replies.SystemReply)
 def auth_system(request: HttpRequest) -> HttpResponseBase:
     require_user(request)
     return json_reply({"system": [], "links": links("auth", "system")})

@@ -7,15 +7,18 @@ from typing import Any
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 
+from synnefo.astakos.api import identity_replies as replies
 from synnefo.astakos.api.http import json_reply, natural, require_user
 from synnefo.astakos.api.identity_v2 import identity_url
 from synnefo.astakos.api.identity_v3 import DOMAIN, auth_projects, links, render_domain, render_project
 from synnefo.astakos.models import ApiToken, User
 from synnefo.astakos.services import accounts, authentication, catalog, memberships
+from synnefo.common.describe import Parameter, describe, number
 from synnefo.common.errors import Forbidden, NotFound
 from synnefo.common.settings import conf
 
 MAX_PAGE = 1000
+_PAGE: dict[str, Parameter | str] = {"limit": number("Size of the page, for administrators"), "marker": "The last id of the page before"}
 
 
 def _is_admin(token: ApiToken) -> bool:
@@ -23,6 +26,9 @@ def _is_admin(token: ApiToken) -> bool:
     return token.user.is_superuser and (token.roles is None or "admin" in token.roles)
 
 
+@describe("List projects: the caller's, or all for an administrator", auth="user", reply=replies.ProjectsReply,
+          query={"name": "Only of this name", "domain_id": "Only of this domain", "parent_id": "Only below this one",
+                 "enabled": "Only those that are, or are not", **_PAGE})
 def projects(request: HttpRequest) -> HttpResponseBase:
     token = require_user(request)
     if _is_admin(token):
@@ -53,6 +59,7 @@ def _word(value: object) -> str:
     return {"true": "1", "false": "0"}.get(text.lower(), text)
 
 
+@describe("Show a project", auth="user", reply=replies.ProjectReply, errors=(404,))
 def project(request: HttpRequest, project_id: str) -> HttpResponseBase:
     token = require_user(request)
     found = memberships.reachable(token.user, token)
@@ -64,6 +71,8 @@ def project(request: HttpRequest, project_id: str) -> HttpResponseBase:
     raise NotFound("There is no such project, or you are not a member of it.")
 
 
+@describe("List users: the caller himself, or all for an administrator", auth="user", reply=replies.UsersReply,
+          query={"name": "Only of this e-mail", "domain_id": "Only of this domain", "enabled": "Only those that are, or are not", **_PAGE})
 def users(request: HttpRequest) -> HttpResponseBase:
     token = require_user(request)
     if _is_admin(token):
@@ -94,10 +103,12 @@ def _subject(request: HttpRequest, user_id: str) -> User:
     return found
 
 
+@describe("Show a user", auth="user", reply=replies.UserReply, errors=(404,), only=("self", "admin"))
 def user(request: HttpRequest, user_id: str) -> HttpResponseBase:
     return json_reply({"user": _render_user(_subject(request, user_id))})
 
 
+@describe("List the projects of a user", auth="user", reply=replies.ProjectsReply, errors=(404,), only=("self", "admin"))
 def user_projects(request: HttpRequest, user_id: str) -> HttpResponseBase:
     token = require_user(request)
     if token.user.uuid == user_id.lower():
@@ -106,17 +117,21 @@ def user_projects(request: HttpRequest, user_id: str) -> HttpResponseBase:
     return json_reply({"projects": [render_project(item) for item in found], "links": links("users", user_id, "projects")})
 
 
+@describe("List the groups of a user", auth="user", reply=replies.GroupsReply, errors=(404,), only=("self", "admin"))
 def user_groups(request: HttpRequest, user_id: str) -> HttpResponseBase:
     groups = [{"id": str(group.pk), "name": group.name, "domain_id": DOMAIN["id"], "description": ""}
               for group in _subject(request, user_id).groups.all()]
     return json_reply({"groups": groups, "links": links("users", user_id, "groups")})
 
 
+@describe("List the domains: there is one", auth="user", reply=replies.DomainsReply,
+          query={"name": "Only of this name", "enabled": "Only those that are, or are not"})
 def domains(request: HttpRequest) -> HttpResponseBase:
     require_user(request)
     return json_reply({"domains": _filtered(request, [render_domain()], ("name", "enabled")), "links": links("domains")})
 
 
+@describe("Show the domain", auth="user", reply=replies.DomainReply, errors=(404,))
 def domain(request: HttpRequest, domain_id: str) -> HttpResponseBase:
     require_user(request)
     if domain_id != DOMAIN["id"]:
@@ -130,10 +145,12 @@ def _roles(token: ApiToken) -> list[dict[str, Any]]:
             for role in memberships.roles_of(token.user, None, token)]
 
 
+@describe("List the caller's roles", auth="user", reply=replies.RolesReply, query={"name": "Only of this name"})
 def roles(request: HttpRequest) -> HttpResponseBase:
     return json_reply({"roles": _filtered(request, _roles(require_user(request)), ("name",)), "links": links("roles")})
 
 
+@describe("Show a role of the caller", auth="user", reply=replies.RoleReply, errors=(404,))
 def role(request: HttpRequest, role_id: str) -> HttpResponseBase:
     return json_reply({"role": _one(_roles(require_user(request)), role_id, "role")})
 
@@ -145,6 +162,8 @@ def _one(items: list[dict[str, Any]], wanted: str, what: str) -> dict[str, Any]:
     raise NotFound(f"There is no such {what}.")
 
 
+@describe("List the caller's roles by project", auth="user", reply=replies.AssignmentsReply,
+          query={"user.id": "The caller's own uuid", "scope.project.id": "Only in this project", "include_names": "Show names too"})
 def role_assignments(request: HttpRequest) -> HttpResponseBase:
     """The caller's own assignments."""
     token = require_user(request)
@@ -176,10 +195,13 @@ def _services(request: HttpRequest) -> list[dict[str, Any]]:
              "links": {"self": identity_url("v3", "services", item["id"])}} for item in _catalog(request)]
 
 
+@describe("List the services of the catalog", auth="user", reply=replies.ServicesReply,
+          query={"type": "Only of this type", "name": "Only of this name"})
 def services(request: HttpRequest) -> HttpResponseBase:
     return json_reply({"services": _filtered(request, _services(request), ("type", "name")), "links": links("services")})
 
 
+@describe("Show a service", auth="user", reply=replies.ServiceReply, errors=(404,))
 def service(request: HttpRequest, service_id: str) -> HttpResponseBase:
     return json_reply({"service": _one(_services(request), service_id, "service")})
 
@@ -190,11 +212,14 @@ def _endpoints(request: HttpRequest) -> list[dict[str, Any]]:
             for entry in _catalog(request) for item in entry["endpoints"]]
 
 
+@describe("List the endpoints of the catalog", auth="user", reply=replies.EndpointsReply,
+          query={"service_id": "Only of this service", "interface": "Only of this kind", "region_id": "Only of this region"})
 def endpoints(request: HttpRequest) -> HttpResponseBase:
     found = _filtered(request, _endpoints(request), ("service_id", "interface", "region_id"))
     return json_reply({"endpoints": found, "links": links("endpoints")})
 
 
+@describe("Show an endpoint", auth="user", reply=replies.EndpointReply, errors=(404,))
 def endpoint(request: HttpRequest, endpoint_id: str) -> HttpResponseBase:
     return json_reply({"endpoint": _one(_endpoints(request), endpoint_id, "endpoint")})
 
@@ -204,16 +229,19 @@ def _region() -> dict[str, Any]:
     return {"id": name, "description": "", "parent_region_id": None, "links": {"self": identity_url("v3", "regions", name)}}
 
 
+@describe("List the regions: there is one", auth="user", reply=replies.RegionsReply)
 def regions(request: HttpRequest) -> HttpResponseBase:
     require_user(request)
     return json_reply({"regions": [_region()], "links": links("regions")})
 
 
+@describe("Show the region", auth="user", reply=replies.RegionReply, errors=(404,))
 def region(request: HttpRequest, region_id: str) -> HttpResponseBase:
     require_user(request)
     return json_reply({"region": _one([_region()], region_id, "region")})
 
 
+@describe("Refused: this is the project API's and the operator's", auth="user", status=403)
 def read_only(request: HttpRequest, **_: str) -> HttpResponseBase:
     """Every change of what operators and the project API decide."""
     require_user(request)

@@ -12,11 +12,13 @@ from urllib.parse import unquote_plus
 from django.http import HttpRequest, HttpResponse, JsonResponse, QueryDict
 from django.http.response import HttpResponseBase
 
+from synnefo.astakos.api import oauth2_replies as replies
 from synnefo.astakos.api.http import header_token, raw_body
 from synnefo.astakos.models import OAuthClient, OAuthToken
 from synnefo.astakos.services import components
 from synnefo.astakos.services.oauth2 import claims, clients, devices, grants, keys, scopes
 from synnefo.astakos.services.oauth2.errors import OAuthError, invalid_client, invalid_request
+from synnefo.common.describe import describe
 from synnefo.common.errors import NotFound, RateLimited, RequestTooLarge, Unauthenticated
 from synnefo.common.middleware import client_ip, is_secure
 from synnefo.common.settings import conf
@@ -109,6 +111,8 @@ def _needed(form: dict[str, str], name: str) -> str:
     return form[name]
 
 
+@describe("Exchange a code, a refresh token or a device code for tokens", auth="client", body=replies.TokenForm, reply=replies.TokenReply,
+          errors=(429,), body_type="application/x-www-form-urlencoded", faults="oauth2")
 @answers
 def token(request: HttpRequest) -> HttpResponseBase:
     """Exchange a code, a refresh token or a device code for tokens."""
@@ -126,6 +130,8 @@ def token(request: HttpRequest) -> HttpResponseBase:
     return JsonResponse(answer)
 
 
+@describe("Start the sign-in of a device", auth="client", body=replies.DeviceForm, reply=replies.DeviceReply, errors=(429,),
+          body_type="application/x-www-form-urlencoded", faults="oauth2")
 @answers
 def device(request: HttpRequest) -> HttpResponseBase:
     """Give a device the code that its user types at another place."""
@@ -138,6 +144,7 @@ def device(request: HttpRequest) -> HttpResponseBase:
         "interval": started.interval_s})
 
 
+@describe("Give a token back", auth="client", body=replies.GivenToken, errors=(429,), body_type="application/x-www-form-urlencoded", faults="oauth2")
 @answers
 def revoke(request: HttpRequest) -> HttpResponseBase:
     """A client gives a token back. An unknown token is no error."""
@@ -146,6 +153,8 @@ def revoke(request: HttpRequest) -> HttpResponseBase:
     return HttpResponse()
 
 
+@describe("Tell what a token is good for", auth="client", body=replies.GivenToken, reply=replies.IntrospectionReply, errors=(429,),
+          headers={"X-Auth-Token": "The token of a service, in place of a client"}, body_type="application/x-www-form-urlencoded", faults="oauth2")
 @answers
 def introspect(request: HttpRequest) -> HttpResponseBase:
     """Tell a component of the cloud, or the client that it was given to, what a token is good for."""
@@ -176,6 +185,7 @@ def _describe(found: OAuthToken) -> dict[str, Any]:
             "exp": int(found.expires_at.timestamp()), "token_type": "refresh_token" if found.is_refresh else "Bearer"}
 
 
+@describe("Show what the token lets know of its user", auth="bearer", reply=replies.UserinfoReply, errors=(403,), faults="oauth2")
 @answers
 def userinfo(request: HttpRequest) -> HttpResponseBase:
     """What the bearer of an access token may know of its user."""
@@ -194,11 +204,13 @@ def _bearer_refusal(status: int, code: str, text: str) -> HttpResponse:
     return response
 
 
+@describe("Show the public keys of ID tokens", auth="none", reply=replies.KeysReply)
 def jwks(request: HttpRequest) -> HttpResponseBase:
     """The public keys of ID tokens."""
     return _public({"keys": keys.published()})
 
 
+@describe("Show where everything is and what it can do", auth="none", reply=dict[str, str | list[str]])
 def discovery(request: HttpRequest) -> HttpResponseBase:
     """OpenID Connect discovery: where everything is and what it can do."""
     issuer, root = claims.issuer(), f"{claims.issuer()}/{conf.OAUTH2_ENDPOINT_PREFIX.strip('/')}"

@@ -11,20 +11,31 @@ from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from django.http.response import HttpResponseBase
 
 from synnefo.astakos.api import http
+from synnefo.astakos.api.account_replies import ProjectUsage, Usage, type_members
 from synnefo.astakos.services import projects, quotas
 from synnefo.common.auth import api_caller
+from synnefo.common.describe import Body, Parameter, describe, flag, number
 from synnefo.common.errors import Forbidden, NotFound
 
 MAX_PAGE = 1000
 MAX_NAMES = 2000
+_PAGE: dict[str, Parameter | str] = {"limit": number("Size of the page"), "marker": "The last uuid of the page before"}
 
 
+class DefaultProjectRequest(Body):
+    project_id: str
+
+
+@describe("Show the caller's quotas by project and resource", auth="user", reply=dict[str, dict[str, Usage]],
+          query={"all": flag("Also of projects that he left and still uses")})
 def own_quotas(request: HttpRequest) -> HttpResponse:
     """GET quotas: the caller's, by project and resource; with `all=1` also what he left behind."""
     caller = api_caller(request)
     return http.json_reply(quotas.quotas_of(caller.user_id, with_former=request.GET.get("all") == "1"))
 
 
+@describe("Show the totals of projects", auth="user", reply=dict[str, dict[str, ProjectUsage | type_members]], errors=(403, 404),
+          query={"project": "Only these projects: uuids with commas between", "members": flag("Also what each member uses")})
 def project_quotas(request: HttpRequest) -> HttpResponse:
     """GET project_quotas: totals of the caller's projects; with `members=1` what each member uses."""
     caller = api_caller(request)
@@ -32,6 +43,9 @@ def project_quotas(request: HttpRequest) -> HttpResponse:
     return http.json_reply(quotas.shared_project_quotas(caller, _names(request, "project"), with_members=with_members))
 
 
+@describe("Show everybody's quotas of the calling service's resources", auth="component", reply=dict[str, dict[str, dict[str, Usage]]],
+          errors=(404,), query={"user": "Only these users: uuids with commas between", "project": "Only these projects: uuids with commas between", **_PAGE},
+          reply_headers={"Link": "The next page, while there is one"})
 def service_quotas(request: HttpRequest) -> HttpResponseBase:
     """GET service_quotas: everybody's quotas of the calling component's resources."""
     resources = quotas.component_names(http.require_component(request).name)
@@ -50,6 +64,9 @@ def service_quotas(request: HttpRequest) -> HttpResponseBase:
     return http.json_reply({user: quotas.as_dicts(item) for user, item in found.items()})
 
 
+@describe("Show the totals of projects in the calling service's resources", auth="component",
+          reply=dict[str, dict[str, ProjectUsage]], errors=(404,), query={"project": "Only these projects: uuids with commas between", **_PAGE},
+          reply_headers={"Link": "The next page, while there is one"})
 def service_project_quotas(request: HttpRequest) -> HttpResponse:
     """GET service_project_quotas: totals of projects, of the calling component's resources."""
     resources = quotas.component_names(http.require_component(request).name)
@@ -64,6 +81,7 @@ def service_project_quotas(request: HttpRequest) -> HttpResponse:
     return http.json_reply(found)
 
 
+@describe("Choose who pays when a request names no project", auth="user", body=DefaultProjectRequest, errors=(403, 404, 405))
 def set_default_project(request: HttpRequest) -> HttpResponse:
     """POST or PUT myaccount/default_project: who pays when a request names no project."""
     caller = api_caller(request)

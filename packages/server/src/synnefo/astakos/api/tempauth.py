@@ -8,10 +8,15 @@ from django.utils import timezone
 
 from synnefo.astakos.services import authentication, catalog
 from synnefo.astakos.services.authentication import Scope
+from synnefo.common.describe import describe
 from synnefo.common.errors import Unauthenticated
 from synnefo.common.middleware import client_ip
 
 
+@describe("Exchange a user and a key for a token and the address of the object store", auth="none", errors=(401, 429),
+          headers={"X-Auth-User": "E-mail or uuid, perhaps behind an account and a colon", "X-Auth-Key": "Password or token",
+                   "X-Storage-User": "As X-Auth-User", "X-Storage-Pass": "As X-Auth-Key"},
+          reply_headers={"X-Auth-Token": "The token", "X-Storage-Token": "The token again", "X-Auth-Token-Expires": "Seconds that it lives"})
 def authenticate(request: HttpRequest) -> HttpResponseBase:
     headers = request.headers
     login = (headers.get("X-Auth-User") or headers.get("X-Storage-User") or "").rpartition(":")[2]
