@@ -7,6 +7,7 @@ from django.urls import URLPattern, URLResolver, re_path
 from synnefo.astakos.api import app_credentials, ec2
 from synnefo.astakos.api import identity_v2 as v2
 from synnefo.astakos.api import identity_v3 as v3
+from synnefo.astakos.api import identity_v3_changes as changes
 from synnefo.astakos.api import identity_v3_resources as resources
 from synnefo.astakos.api.http import View, endpoint, whatever
 
@@ -25,7 +26,7 @@ def _kept(path: str, show: View, *, changes: tuple[str, ...] = ("PUT", "PATCH", 
 _list_changes = ("POST",)
 _collections = [
     ("projects", "project_id", resources.projects, resources.project),
-    ("users", "user_id", resources.users, resources.user),
+    ("groups", "group_id", resources.groups, resources.group),
     ("domains", "domain_id", resources.domains, resources.domain),
     ("roles", "role_id", resources.roles, resources.role),
     ("services", "service_id", resources.services, resources.service),
@@ -60,6 +61,11 @@ urlpatterns: list[URLPattern | URLResolver] = [
     _v3(rf"users/(?P<user_id>{_ID})/credentials/OS-EC2/(?P<access>{_ID})", GET=ec2.show, DELETE=ec2.delete),
     _v3("s3tokens", POST=ec2.s3_token),
     _v3("ec2tokens", POST=ec2.ec2_token),
+    _v3(rf"users/(?P<user_id>{_ID})/password", POST=changes.change_password),
+    _v3("users", GET=resources.users, POST=resources.read_only),
+    _v3(rf"users/(?P<user_id>{_ID})", GET=resources.user, PATCH=changes.update_user, PUT=resources.read_only, DELETE=resources.read_only),
+    _v3(rf"projects/(?P<project_id>{_ID})/(?:users|groups)/(?P<user_id>{_ID})/roles/(?P<role_id>{_ID})",
+        PUT=resources.read_only, DELETE=resources.read_only),
     *(_kept(name, listing, changes=_list_changes) for name, _, listing, _ in _collections),
     *(_kept(rf"{name}/(?P<{key}>{_ID})", show) for name, key, _, show in _collections),
     re_path(r"^v3/(?P<rest>.*)$", whatever(resources.unknown, "keystone")),

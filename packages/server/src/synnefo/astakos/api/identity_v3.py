@@ -14,7 +14,7 @@ from synnefo.astakos.api import identity_replies as replies
 from synnefo.astakos.api.http import header_token, json_body, json_reply, no_content, parse, require_user
 from synnefo.astakos.api.identity_v2 import identity_url, render_credential, version_v3
 from synnefo.astakos.models import ApiToken, Component
-from synnefo.astakos.services import authentication, catalog, components, memberships, tokens
+from synnefo.astakos.services import authentication, catalog, components, factors, memberships, tokens
 from synnefo.astakos.services.authentication import Grant, Proof, Scope
 from synnefo.common import access
 from synnefo.common.describe import Parameter, describe
@@ -24,7 +24,8 @@ from synnefo.common.settings import conf
 
 DOMAIN = {"id": "default", "name": "Default"}
 _config = ConfigDict(extra="ignore", strict=True)
-_METHODS = ("password", "token", "application_credential")
+_METHODS = ("password", "token", "application_credential", "totp")
+RECEIPT = "Openstack-Auth-Receipt"
 
 
 class _Domain(BaseModel):
@@ -63,6 +64,15 @@ class _CredentialUser(BaseModel):
     domain: _Domain | None = None
 
 
+class _TotpUser(_CredentialUser):
+    passcode: str = Field(max_length=20)
+
+
+class _Totp(BaseModel):
+    model_config = _config
+    user: _TotpUser
+
+
 class _AppCredential(BaseModel):
     model_config = _config
     id: str | None = Field(None, max_length=255)
@@ -77,6 +87,7 @@ class _Identity(BaseModel):
     password: _Password | None = None
     token: _Token | None = None
     application_credential: _AppCredential | None = None
+    totp: _Totp | None = None
 
 
 class _Project(BaseModel):
@@ -119,8 +130,32 @@ def issue(request: HttpRequest) -> HttpResponseBase:
     """Exchange credentials for a token, which travels in a header."""
     auth = parse(TokenRequestV3, json_body(request)).auth
     scope = _scope(auth.scope)
-    proof = authentication.combine([_prove(auth.identity, method, client_ip(request)) for method in auth.identity.methods])
+    proof = _proof(request, auth.identity)
+    if authentication.lacks_factor(proof):
+        return _receipt_reply(proof)
     return token_reply(request, authentication.grant(proof, scope), status=201)
+
+
+def _proof(request: HttpRequest, identity: _Identity) -> Proof:
+    methods = list(dict.fromkeys(identity.methods))
+    receipt = request.headers.get(RECEIPT, "")
+    if receipt and "password" not in methods:
+        first = [authentication.by_receipt(receipt)]
+    elif "totp" in methods and "password" not in methods:
+        raise Unauthenticated("A passcode is good only together with the password.")
+    else:
+        first = []
+    methods.sort(key=lambda method: method == "totp")  # a passcode is used up: look at it last
+    return authentication.combine([*first, *(_prove(identity, method, client_ip(request)) for method in methods)])
+
+
+def _receipt_reply(proof: Proof) -> HttpResponseBase:
+    """The password is right, but the account asks for more."""
+    receipt, expires = factors.make_receipt(proof.user)
+    user = {"id": proof.user.uuid, "name": proof.user.email, "domain": DOMAIN}
+    return json_reply({"receipt": {"methods": list(proof.methods), "user": user, "expires_at": moment(expires),
+                                   "issued_at": moment(timezone.now())},
+                       "required_auth_methods": factors.REQUIRED}, 401, {RECEIPT: receipt})
 
 
 def _prove(identity: _Identity, method: str, address: str) -> Proof:
@@ -130,11 +165,22 @@ def _prove(identity: _Identity, method: str, address: str) -> Proof:
         if identity.token is None:
             raise InvalidInput("The method token needs a block auth.identity.token.")
         return authentication.by_token(identity.token.id, client_ip=address)
+    if method == "totp":
+        return _by_totp(identity.totp, address)
     if method == "application_credential":
         return _by_app_credential(identity.application_credential, address)
     if identity.password is None:
         raise InvalidInput("The method password needs a block auth.identity.password.")
     return _by_password(identity.password.user, address)
+
+
+def _by_totp(block: _Totp | None, address: str) -> Proof:
+    login = None if block is None else block.user.id or block.user.name
+    if block is None or not login:
+        raise InvalidInput("The method totp needs a block auth.identity.totp.user with id or name, and passcode.")
+    if block.user.domain is not None:
+        block.user.domain.require_default()
+    return authentication.by_totp(login, block.user.passcode, client_ip=address)
 
 
 def _by_app_credential(block: _AppCredential | None, address: str) -> Proof:
@@ -157,7 +203,7 @@ def _by_password(user: _User, address: str) -> Proof:
         raise InvalidInput("Name the user by auth.identity.password.user.id, or by name and domain.")
     if user.domain is not None:
         user.domain.require_default()
-    return authentication.by_password(login, user.password, client_ip=address)
+    return authentication.by_password(login, user.password, client_ip=address, asks_more=True)
 
 
 def _scope(asked: _Scope | str | None) -> Scope:
@@ -312,9 +358,10 @@ def auth_system(request: HttpRequest) -> HttpResponseBase:
     return json_reply({"system": [], "links": links("auth", "system")})
 
 
-def links(*parts: str) -> dict[str, str | None]:
-    """The links of a list; lists have one page."""
-    return {"self": identity_url("v3", *parts), "next": None, "previous": None}
+def links(*parts: str, after: str = "") -> dict[str, str | None]:
+    """The links of a list; `after` is the query of its next page, if it has one."""
+    here = identity_url("v3", *parts)
+    return {"self": here, "next": f"{here}?{after}" if after else None, "previous": None}
 
 
 def render_project(item: memberships.Membership) -> dict[str, Any]:

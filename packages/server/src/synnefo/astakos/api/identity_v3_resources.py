@@ -11,7 +11,7 @@ from synnefo.astakos.api import identity_replies as replies
 from synnefo.astakos.api.http import json_reply, natural, require_user
 from synnefo.astakos.api.identity_v2 import identity_url
 from synnefo.astakos.api.identity_v3 import DOMAIN, auth_projects, links, render_domain, render_project
-from synnefo.astakos.models import ApiToken, User
+from synnefo.astakos.models import ApiToken, Group, User
 from synnefo.astakos.services import accounts, authentication, catalog, memberships
 from synnefo.common.describe import Parameter, describe, number
 from synnefo.common.errors import Forbidden, NotFound
@@ -21,7 +21,7 @@ MAX_PAGE = 1000
 _PAGE: dict[str, Parameter | str] = {"limit": number("Size of the page, for administrators"), "marker": "The last id of the page before"}
 
 
-def _is_admin(token: ApiToken) -> bool:
+def is_admin(token: ApiToken) -> bool:
     """An administrator's token that was not made without that role."""
     return token.user.is_superuser and (token.roles is None or "admin" in token.roles)
 
@@ -31,18 +31,34 @@ def _is_admin(token: ApiToken) -> bool:
                  "enabled": "Only those that are, or are not", **_PAGE})
 def projects(request: HttpRequest) -> HttpResponseBase:
     token = require_user(request)
-    if _is_admin(token):
+    if is_admin(token):
         return _all_projects(request)
-    found = [render_project(item) for item in memberships.reachable(token.user, token)]
-    return json_reply({"projects": _filtered(request, found, ("name", "domain_id", "parent_id", "enabled")),
-                       "links": links("projects")})
+    found = sorted((render_project(item) for item in memberships.reachable(token.user, token)), key=lambda item: str(item["id"]))
+    shown = _filtered(request, found, ("name", "domain_id", "parent_id", "enabled"))
+    shown = [item for item in shown if item["id"] > request.GET.get("marker", "").lower()]
+    limit = _limit(request)
+    return json_reply({"projects": shown[:limit], "links": links("projects", after=_after(request, shown[:limit], limit))})
+
+
+def _limit(request: HttpRequest) -> int:
+    return natural(request.GET.get("limit", ""), "limit", default=MAX_PAGE, most=MAX_PAGE) or MAX_PAGE
+
+
+def _after(request: HttpRequest, page: list[dict[str, Any]], limit: int) -> str:
+    """The query of the page after a full one."""
+    if len(page) < limit:
+        return ""
+    query = request.GET.copy()
+    query["marker"] = page[-1]["id"]
+    return query.urlencode()
 
 
 def _all_projects(request: HttpRequest) -> HttpResponseBase:
-    limit = natural(request.GET.get("limit", ""), "limit", default=MAX_PAGE, most=MAX_PAGE)
+    limit = _limit(request)
     found = accounts.list_projects(marker=request.GET.get("marker", ""), name=request.GET.get("name", ""), limit=limit)
-    return json_reply({"projects": _filtered(request, [render_project(item) for item in found],
-                                             ("domain_id", "parent_id", "enabled")), "links": links("projects")})
+    page = [render_project(item) for item in found]
+    return json_reply({"projects": _filtered(request, page, ("domain_id", "parent_id", "enabled")),
+                       "links": links("projects", after=_after(request, page, limit))})
 
 
 def _filtered(request: HttpRequest, items: list[dict[str, Any]], keys: tuple[str, ...]) -> list[dict[str, Any]]:
@@ -66,7 +82,7 @@ def project(request: HttpRequest, project_id: str) -> HttpResponseBase:
     for item in found:
         if item.project_id == project_id.lower():
             return json_reply({"project": render_project(item)})
-    if _is_admin(token):
+    if is_admin(token):
         return json_reply({"project": render_project(accounts.get_project(project_id))})
     raise NotFound("There is no such project, or you are not a member of it.")
 
@@ -75,27 +91,32 @@ def project(request: HttpRequest, project_id: str) -> HttpResponseBase:
           query={"name": "Only of this e-mail", "domain_id": "Only of this domain", "enabled": "Only those that are, or are not", **_PAGE})
 def users(request: HttpRequest) -> HttpResponseBase:
     token = require_user(request)
-    if _is_admin(token):
-        limit = natural(request.GET.get("limit", ""), "limit", default=MAX_PAGE, most=MAX_PAGE)
-        found = accounts.list_users(marker=request.GET.get("marker", ""), name=request.GET.get("name", ""), limit=limit)
-        shown = _filtered(request, [_render_user(user) for user in found], ("enabled", "domain_id"))
-        return json_reply({"users": shown, "links": links("users")})
+    if is_admin(token):
+        return _all_users(request)
     if request.GET.get("name", "").lower() != token.user.email:
         raise Forbidden("You may look at your own account only.")
-    return json_reply({"users": [_render_user(token.user)], "links": links("users")})
+    return json_reply({"users": [render_user(token.user)], "links": links("users")})
 
 
-def _render_user(user: User) -> dict[str, Any]:
+def _all_users(request: HttpRequest) -> HttpResponseBase:
+    limit, enabled = _limit(request), request.GET.get("enabled")
+    found = accounts.list_users(marker=request.GET.get("marker", ""), name=request.GET.get("name", ""), limit=limit,
+                                is_active=None if enabled is None else _word(enabled) == "1")
+    page = [render_user(user) for user in found]
+    return json_reply({"users": _filtered(request, page, ("domain_id",)), "links": links("users", after=_after(request, page, limit))})
+
+
+def render_user(user: User) -> dict[str, Any]:
     return {"id": user.uuid, "name": user.email, "email": user.email, "domain_id": DOMAIN["id"],
             "enabled": user.is_active, "default_project_id": user.default_project_id, "password_expires_at": None,
             "description": "", "options": {}, "links": {"self": identity_url("v3", "users", user.uuid)}}
 
 
-def _subject(request: HttpRequest, user_id: str) -> User:
+def subject(request: HttpRequest, user_id: str) -> User:
     token = require_user(request)
     if token.user.uuid == user_id.lower():
         return token.user
-    if not _is_admin(token):
+    if not is_admin(token):
         raise Forbidden("You may look at your own account only.")
     found = authentication.find_by_login(user_id)
     if found is None or found.uuid != user_id.lower():
@@ -105,7 +126,7 @@ def _subject(request: HttpRequest, user_id: str) -> User:
 
 @describe("Show a user", auth="user", reply=replies.UserReply, errors=(404,), only=("self", "admin"))
 def user(request: HttpRequest, user_id: str) -> HttpResponseBase:
-    return json_reply({"user": _render_user(_subject(request, user_id))})
+    return json_reply({"user": render_user(subject(request, user_id))})
 
 
 @describe("List the projects of a user", auth="user", reply=replies.ProjectsReply, errors=(404,), only=("self", "admin"))
@@ -113,15 +134,33 @@ def user_projects(request: HttpRequest, user_id: str) -> HttpResponseBase:
     token = require_user(request)
     if token.user.uuid == user_id.lower():
         return auth_projects(request)
-    found = memberships.all_memberships(_subject(request, user_id))
+    found = memberships.all_memberships(subject(request, user_id))
     return json_reply({"projects": [render_project(item) for item in found], "links": links("users", user_id, "projects")})
 
 
 @describe("List the groups of a user", auth="user", reply=replies.GroupsReply, errors=(404,), only=("self", "admin"))
 def user_groups(request: HttpRequest, user_id: str) -> HttpResponseBase:
-    groups = [{"id": str(group.pk), "name": group.name, "domain_id": DOMAIN["id"], "description": ""}
-              for group in _subject(request, user_id).groups.all()]
-    return json_reply({"groups": groups, "links": links("users", user_id, "groups")})
+    found = [_render_group(item) for item in subject(request, user_id).groups.order_by("pk")]
+    return json_reply({"groups": found, "links": links("users", user_id, "groups")})
+
+
+def groups(request: HttpRequest) -> HttpResponseBase:
+    """The caller's groups; administrators see all."""
+    token = require_user(request)
+    found = Group.objects.order_by("pk") if is_admin(token) else token.user.groups.order_by("pk")
+    return json_reply({"groups": _filtered(request, [_render_group(item) for item in found[:MAX_PAGE]], ("name", "domain_id")),
+                       "links": links("groups")})
+
+
+def group(request: HttpRequest, group_id: str) -> HttpResponseBase:
+    token = require_user(request)
+    found = Group.objects.all() if is_admin(token) else token.user.groups.all()
+    return json_reply({"group": _one([_render_group(item) for item in found], group_id, "group")})
+
+
+def _render_group(item: Group) -> dict[str, Any]:
+    return {"id": str(item.pk), "name": item.name, "domain_id": DOMAIN["id"], "description": "",
+            "links": {"self": identity_url("v3", "groups", str(item.pk))}}
 
 
 @describe("List the domains: there is one", auth="user", reply=replies.DomainsReply,
@@ -165,15 +204,16 @@ def _one(items: list[dict[str, Any]], wanted: str, what: str) -> dict[str, Any]:
 @describe("List the caller's roles by project", auth="user", reply=replies.AssignmentsReply,
           query={"user.id": "The caller's own uuid", "scope.project.id": "Only in this project", "include_names": "Show names too"})
 def role_assignments(request: HttpRequest) -> HttpResponseBase:
-    """The caller's own assignments."""
+    """The caller's own assignments; administrators see any user's."""
     token = require_user(request)
-    if request.GET.get("user.id", token.user.uuid).lower() != token.user.uuid:
-        raise Forbidden("You may look at your own assignments only.")
+    user = subject(request, request.GET.get("user.id", token.user.uuid))
+    is_own = user.pk == token.user.pk
+    found = memberships.reachable(user, token) if is_own else memberships.all_memberships(user)
     wanted = request.GET.get("scope.project.id")
-    named = "include_names" in request.GET
-    shown = [_assignment(token.user, item, role, named=named)
-             for item in memberships.reachable(token.user, token) if wanted in {None, item.project_id}
-             for role in memberships.roles_of(token.user, item, token)]
+    named = request.GET.get("include_names", "0").lower() not in {"0", "false"}
+    shown = [_assignment(user, item, role, named=named)
+             for item in found if wanted in {None, item.project_id}
+             for role in memberships.roles_of(user, item, token if is_own else None)]
     return json_reply({"role_assignments": shown, "links": links("role_assignments")})
 
 

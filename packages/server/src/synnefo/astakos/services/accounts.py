@@ -13,13 +13,15 @@ BATCH = 500
 CHUNK = 2000
 
 
-def list_users(*, marker: str = "", name: str = "", limit: int) -> list[User]:
+def list_users(*, marker: str = "", name: str = "", limit: int, is_active: bool | None = None) -> list[User]:
     """Users by uuid, after `marker`; `name` is an e-mail."""
     found = User.objects.order_by("uuid")
     if marker:
         found = found.filter(uuid__gt=_clean(marker))
     if name:
         found = found.filter(email=_clean(name).lower())
+    if is_active is not None:
+        found = found.filter(is_active=is_active)
     return list(found[:limit])
 
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from synnefo.astakos.models import ApiToken, AppCredential, User
-from synnefo.astakos.services import app_credentials, memberships, tokens
+from synnefo.astakos.services import app_credentials, factors, memberships, tokens
 from synnefo.astakos.services.memberships import Membership, Role
 from synnefo.common.errors import NotFound, Unauthenticated
 
@@ -60,12 +60,15 @@ def find_by_login(login: str) -> User | None:
     return User.objects.filter(email=login).first()
 
 
-def by_password(login: str, secret: str, *, client_ip: str | None) -> Proof:
-    """Prove by e-mail or uuid with the password, or with one of the user's tokens in its place.
+def by_password(login: str, secret: str, *, client_ip: str | None, asks_more: bool = False) -> Proof:
+    """Prove by e-mail or uuid with the password, or with one of the user's tokens in its place. A password alone does not
+    prove an account with a second factor, unless the caller `asks_more` for that.
 
     Raises `Unauthenticated`, `RateLimited`.
     """
     user, token = tokens.user_of_credentials(find_by_login(login), login, secret, client_ip=client_ip)
+    if token is None and not asks_more:
+        factors.require_none(user)
     return Proof(user, ("password",), token, secret if token else "")
 
 
@@ -73,6 +76,27 @@ def by_token(secret: str, *, client_ip: str | None) -> Proof:
     """Prove by a live token. Raises `Unauthenticated`."""
     token = tokens.require_live(secret, unknown="Invalid token", client_ip=client_ip)
     return Proof(token.user, tuple(dict.fromkeys([*token.methods, "token"])), token, secret)
+
+
+def by_receipt(receipt: str) -> Proof:
+    """Prove by the receipt for a password. Raises `Unauthenticated`."""
+    user = factors.user_of_receipt(receipt)
+    tokens.require_active(user)
+    return Proof(user, ("password",))
+
+
+def by_totp(login: str, passcode: str, *, client_ip: str | None) -> Proof:
+    """A one-time password, good beside another proof only. Raises `Unauthenticated`, `RateLimited`."""
+    user = find_by_login(login)
+    if user is None:
+        raise Unauthenticated("The passcode is wrong.")
+    factors.verify_totp(user, passcode, client_ip=client_ip)
+    return Proof(user, ("totp",))
+
+
+def lacks_factor(proof: Proof) -> bool:
+    """Whether the account asks for a second factor that was not given. Tokens and credentials need none."""
+    return proof.token is None and proof.credential is None and "totp" not in proof.methods and factors.needed(proof.user)
 
 
 def by_app_credential(credential_id: str, name: str, login: str, secret: str, *, client_ip: str | None) -> Proof:
