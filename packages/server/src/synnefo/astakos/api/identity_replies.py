@@ -258,6 +258,11 @@ class UsersReply(Reply):
 class Group(Named):
     domain_id: str
     description: str
+    links: SelfLink
+
+
+class GroupReply(Reply):
+    group: Group
 
 
 class GroupsReply(Reply):

@@ -144,6 +144,8 @@ def user_groups(request: HttpRequest, user_id: str) -> HttpResponseBase:
     return json_reply({"groups": found, "links": links("users", user_id, "groups")})
 
 
+@describe("List groups: the caller's, or all for an administrator", auth="user", reply=replies.GroupsReply,
+          query={"name": "Only of this name", "domain_id": "Only of this domain"})
 def groups(request: HttpRequest) -> HttpResponseBase:
     """The caller's groups; administrators see all."""
     token = require_user(request)
@@ -152,6 +154,7 @@ def groups(request: HttpRequest) -> HttpResponseBase:
                        "links": links("groups")})
 
 
+@describe("Show a group", auth="user", reply=replies.GroupReply, errors=(404,))
 def group(request: HttpRequest, group_id: str) -> HttpResponseBase:
     token = require_user(request)
     found = Group.objects.all() if is_admin(token) else token.user.groups.all()
