@@ -18,7 +18,7 @@ from synnefo.astakos.handshakes.http import TIMEOUT_S, Refused, require_tls
 from synnefo.common.errors import DependencyUnavailable
 from synnefo.common.settings import conf
 
-METADATA_S = 4 * 3600
+METADATA_S, FILE_S = 4 * 3600, 60
 POST = "urn:oasis:names:tc:SAML:2.0:bindings:HTTP-POST"
 REDIRECT = "urn:oasis:names:tc:SAML:2.0:bindings:HTTP-Redirect"
 _NAMES = {
@@ -44,13 +44,13 @@ def _settings(callback: str) -> dict[str, Any]:
     security = {
         "authnRequestsSigned": signs, "wantAssertionsSigned": conf.ASTAKOS_SAML_WANT_ASSERTIONS_SIGNED, "wantNameId": True,
         "wantAttributeStatement": False, "requestedAuthnContext": False, "rejectDeprecatedAlgorithm": True,
-        "allowRepeatAttributeName": True, "failOnAuthnContextMismatch": False,
+        "allowRepeatAttributeName": True, "allowSingleLabelDomains": True, "failOnAuthnContextMismatch": False,
     }
     return {"strict": True, "sp": sp, "security": security}
 
 
 def _provider_metadata() -> dict[str, Any]:
-    """The identity provider by its metadata, fetched ones kept for four hours. Raises `DependencyUnavailable`."""
+    """The identity provider by its metadata, kept for four hours, from a file for a minute. Raises `DependencyUnavailable`."""
     source, entity = conf.ASTAKOS_SAML_IDP_METADATA, conf.ASTAKOS_SAML_IDP_ENTITY_ID or None
     key = "astakos-saml-" + hashlib.sha256(f"{source} {entity}".encode()).hexdigest()[:40]
     known: dict[str, Any] | None = cache.get(key)
@@ -60,24 +60,25 @@ def _provider_metadata() -> dict[str, Any]:
     try:
         if source.startswith(("http://", "https://")):
             require_tls(source)
-            found: dict[str, Any] = parse.parse_remote(source, entity_id=entity, timeout=TIMEOUT_S)
-            cache.set(key, found, METADATA_S)
+            found = parse.parse_remote(source, entity_id=entity, timeout=TIMEOUT_S)
         else:
             found = parse.parse(Path(source).read_bytes(), entity_id=entity)
+        provider: dict[str, Any] = found["idp"]
     except DependencyUnavailable:
         raise
     except Exception as error:  # the library lets every kind of network and XML error through
         raise DependencyUnavailable("The provider does not answer.", reason=f"SAML metadata: {type(error).__name__}: {error}") from error
-    return found
+    cache.set(key, provider, METADATA_S if source.startswith("http") else FILE_S)
+    return provider
 
 
 def _auth(callback: str, form: Mapping[str, str] | None = None) -> OneLogin_Saml2_Auth:
     parsed = urlparse(callback)
     request = {"https": "on" if parsed.scheme == "https" else "off", "http_host": parsed.netloc, "script_name": parsed.path,
-               "path_info": "", "server_port": str(parsed.port or ""), "get_data": {}, "post_data": dict(form or {})}
+               "path_info": "", "get_data": {}, "post_data": dict(form or {})}
     try:
-        merged = OneLogin_Saml2_IdPMetadataParser.merge_settings(_settings(callback), _provider_metadata())
-        return OneLogin_Saml2_Auth(request, merged)
+        # Only the provider itself: its metadata have no say in what we demand.
+        return OneLogin_Saml2_Auth(request, {**_settings(callback), "idp": _provider_metadata()})
     except (OneLogin_Saml2_Error, OSError) as error:
         raise DependencyUnavailable("The sign-in method is set up wrongly.", reason=str(error)) from error
 
@@ -99,7 +100,8 @@ def finish(form: Mapping[str, str], *, callback: str, request_id: str) -> dict[s
         raise Refused(f"{type(error).__name__}: {error}") from error
     if auth.get_errors() or not auth.is_authenticated():
         raise Refused(f"{auth.get_errors()}: {auth.get_last_error_reason()}")
-    if not cache.add(f"astakos-saml-seen-{auth.get_last_assertion_id()}"[:200], 1, 24 * 3600):
+    seen = hashlib.sha256(str(auth.get_last_assertion_id()).encode()).hexdigest()
+    if not cache.add(f"astakos-saml-seen-{seen}", 1, 24 * 3600):
         raise Refused("the assertion was used before")
     claims: dict[str, Any] = {_NAMES.get(name, name): values for name, values in auth.get_attributes().items()}
     return {**claims, "name_id": auth.get_nameid()}

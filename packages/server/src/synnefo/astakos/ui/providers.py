@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import secrets
 from typing import Any
 
+import structlog
 from django.contrib import messages
 from django.core.cache import cache
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
@@ -24,9 +26,11 @@ from synnefo.astakos.services.providers import Provider, Start
 from synnefo.astakos.ui.forms import DirectoryForm
 from synnefo.astakos.ui.handshakes import LIFE_S, recall, remember
 from synnefo.astakos.ui.provider_outcome import arrived, profile_url, refused
-from synnefo.common.errors import DomainError, NotFound, RateLimited
+from synnefo.common.errors import DependencyUnavailable, DomainError, NotFound, RateLimited
 from synnefo.common.middleware import client_ip
 from synnefo.common.settings import conf
+
+log = structlog.get_logger(__name__)
 
 
 def _provider(module: str) -> Provider:
@@ -78,7 +82,7 @@ def _send_away(request: HttpRequest, provider: Provider, memory: dict[str, Any])
     try:
         if provider.module == "saml":
             address = saml.begin(callback=callback, state=state, memory=memory, force=force)
-            cache.set(f"astakos-saml-request-{state}", memory["request"], LIFE_S)
+            cache.set(_slot("request", state), memory["request"], LIFE_S)
         else:
             begin = twitter.begin if provider.module == "twitter" else oidc.begin
             address = begin(provider, callback=callback, state=state, memory=memory, force=force)
@@ -119,8 +123,9 @@ def _answer(request: HttpRequest, provider: Provider, memory: dict[str, Any]) ->
     """Who the provider says that the visitor is. Raises `Refused`, `DomainError`."""
     callback, query = callback_url(provider.module), {name: request.GET[name] for name in request.GET}
     if provider.module == "saml":
-        claims = cache.get(f"astakos-saml-answer-{query.get('state', '')}-{query.get('answer', '')}")
-        cache.delete(f"astakos-saml-answer-{query.get('state', '')}-{query.get('answer', '')}")
+        slot = _slot("answer", query.get("state", ""), query.get("answer", ""))
+        claims = cache.get(slot)
+        cache.delete(slot)
         if claims is None:
             raise Refused("no answer for that request")
         return _of_saml(provider, claims)
@@ -142,6 +147,11 @@ def _of_saml(provider: Provider, claims: dict[str, Any]) -> Identity:
                          group_names=_texts(claims.get(conf.ASTAKOS_SAML_GROUPS_ATTRIBUTE)))
 
 
+def _slot(*parts: str) -> str:
+    """A key of the cache for texts from outside."""
+    return "astakos-saml-" + hashlib.sha256("\n".join(parts).encode("utf-8", "surrogatepass")).hexdigest()
+
+
 def _saml_answer(request: HttpRequest, provider: Provider) -> HttpResponse:
     """The provider's page posts the answer here. Browsers leave our cookies out of that: it is checked, put aside, and
     collected by the redirect that follows, which carries the session.
@@ -149,7 +159,7 @@ def _saml_answer(request: HttpRequest, provider: Provider) -> HttpResponse:
     if provider.module != "saml":
         return HttpResponse(status=405, headers={"Allow": "GET, HEAD"})
     state = request.POST.get("RelayState", "")[:100]
-    request_id = cache.get(f"astakos-saml-request-{state}")
+    request_id = cache.get(_slot("request", state))
     if request_id is None:
         return refused(request, provider, Refused("an answer nobody asked for"))
     try:
@@ -157,9 +167,9 @@ def _saml_answer(request: HttpRequest, provider: Provider) -> HttpResponse:
         claims = saml.finish(form, callback=callback_url("saml"), request_id=request_id)
     except (Refused, DomainError) as error:
         return refused(request, provider, error)
-    cache.delete(f"astakos-saml-request-{state}")
+    cache.delete(_slot("request", state))
     answer = secrets.token_urlsafe(24)
-    cache.set(f"astakos-saml-answer-{state}-{answer}", claims, 300)
+    cache.set(_slot("answer", state, answer), claims, 300)
     response = HttpResponseRedirect(f"{request.path}?{urlencode({'state': state, 'answer': answer})}")
     response.status_code = 303
     return response
@@ -170,7 +180,11 @@ def _saml_answer(request: HttpRequest, provider: Provider) -> HttpResponse:
 def saml_metadata(_request: HttpRequest) -> HttpResponse:
     """Our description, for the identity provider."""
     _provider("saml")
-    return HttpResponse(saml.metadata(callback_url("saml")), content_type="application/samlmetadata+xml")
+    try:
+        return HttpResponse(saml.metadata(callback_url("saml")), content_type="application/samlmetadata+xml")
+    except DependencyUnavailable as error:
+        log.warning("sign_in.provider.unusable", problem=str(error.context.get("reason")))
+        return HttpResponse(error.public, status=503, content_type="text/plain")
 
 
 def _from_headers(request: HttpRequest, provider: Provider, memory: dict[str, Any]) -> HttpResponse:
