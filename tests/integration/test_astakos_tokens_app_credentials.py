@@ -221,6 +221,10 @@ def test_a_restricted_credential_does_not_manage_the_account_and_an_unrestricted
     for method, where, body in (("POST", owner.path, {"application_credential": {"name": "x"}}), ("DELETE", path, None),
                                 ("GET", f"{ACCOUNT}/myaccount/tokens", None), ("POST", f"{ACCOUNT}/myaccount/tokens", {"name": "x"})):
         assert restricted.call(method, where, body).status_code == 403, where
+    other, mine = {"X-Subject-Token": owner.api.token}, {"X-Subject-Token": restricted.token}
+    assert restricted.call("DELETE", f"{V3}/auth/tokens", **other).status_code == 403
+    assert restricted.call("DELETE", f"{V3}/auth/tokens", **mine).status_code == 204
+    assert restricted.get(f"{V3}/auth/catalog").status_code == 401
     free = Http(token_of(owner.made("two", unrestricted=True)))
     made = free.post(owner.path, {"application_credential": {"name": "three", "roles": [{"id": "member", "name": "member"}]}})
     assert made.status_code == 201

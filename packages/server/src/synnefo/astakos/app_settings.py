@@ -21,6 +21,8 @@ _declare("ASTAKOS_API_PASSWORD_AUTH", bool, True, "Accept account passwords at t
 _declare("ASTAKOS_ALLOW_QUERY_TOKEN", bool, False, "Accept the token in the query string too. Addresses leak into logs.")
 _declare("ASTAKOS_ADMIN_API_PERMITTED_GROUPS", list[str], ["admin-api"],
          "Groups whose members may look at other users through the identity API.")
+_declare("ASTAKOS_ENDPOINT_CACHE_TIMEOUT", Annotated[int, Field(ge=0)], 60,
+         "How long the catalog is kept in a shared cache (CACHE_URL); changes count at once all the same.", unit="seconds")
 _declare("ASTAKOS_REGION_NAME", str, "default", "Region named in the catalogs.")
 _declare("ASTAKOS_CATALOG_MAX", int, 5000, "Entries a user may ask of user_catalogs in one call.")
 _declare("ASTAKOS_MODERATION_ENABLED", bool, False, "New users wait for an operator's approval.")

@@ -160,7 +160,12 @@ def require_user(request: HttpRequest) -> ApiToken:
     caller: Caller | None = getattr(request, "_caller", None)
     if caller is not None and "X-Auth-Token" not in request.headers and "Authorization" not in request.headers:
         return tokens.of_session(caller.user_id)
-    token = tokens.require_live(header_token(request), client_ip=client_ip(request))
+    return checked(request, tokens.find_token(header_token(request)))
+
+
+def checked(request: HttpRequest, found: ApiToken | None) -> ApiToken:
+    """The token that the request carries, when it is good for this call."""
+    token = tokens.check_live(found, client_ip=client_ip(request))
     access.require_allowed(memberships.rules_of(token), request.method or "", request.path)
     return token
 

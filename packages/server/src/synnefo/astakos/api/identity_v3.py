@@ -11,10 +11,10 @@ from django.utils import timezone
 from pydantic import BaseModel, ConfigDict, Field
 
 from synnefo.astakos.api import identity_replies as replies
-from synnefo.astakos.api.http import header_token, json_body, json_reply, no_content, parse, require_user
+from synnefo.astakos.api.http import checked, header_token, json_body, json_reply, no_content, parse, require_user
 from synnefo.astakos.api.identity_v2 import identity_url, render_credential, version_v3
 from synnefo.astakos.models import ApiToken, Component
-from synnefo.astakos.services import authentication, catalog, components, factors, memberships, tokens
+from synnefo.astakos.services import app_credentials, authentication, catalog, components, factors, memberships, tokens
 from synnefo.astakos.services.authentication import Grant, Proof, Scope
 from synnefo.common import access
 from synnefo.common.describe import Parameter, describe
@@ -282,6 +282,8 @@ def _subject(request: HttpRequest) -> tuple[str, ApiToken]:
     if not secret:
         raise InvalidInput("The header X-Subject-Token is missing.")
     is_service = isinstance(caller, Component) or _is_relayed(request)
+    if isinstance(caller, ApiToken) and secret == header_token(request):
+        return secret, caller
     token = _find_subject(secret, may_be_expired=is_service and _is_set(request, "allow_expired"))
     if isinstance(caller, ApiToken) and not is_service and caller.user_id != token.user_id and not _is_trusted(caller):
         raise Forbidden("You may look at your own tokens only.")
@@ -300,9 +302,8 @@ def _is_relayed(request: HttpRequest) -> bool:
 
 def _caller(request: HttpRequest) -> ApiToken | Component:
     secret = header_token(request)
-    if tokens.find_token(secret) is None:
-        return components.require_component(secret)
-    return require_user(request)
+    found = tokens.find_token(secret)
+    return components.require_component(secret) if found is None else checked(request, found)
 
 
 def _is_trusted(caller: ApiToken) -> bool:
@@ -322,7 +323,12 @@ def _find_subject(secret: str, *, may_be_expired: bool) -> ApiToken:
 @describe("Revoke a token", auth="caller", status=204, errors=(403, 404),
           headers={"X-Subject-Token": Parameter("The token that is meant", required=True), "X-Service-Token": "The token of a service that relays a user's"})
 def revoke(request: HttpRequest) -> HttpResponseBase:
-    _, token = _subject(request)
+    """One's own token, whichever it is; another one of the same user only with a token that stands for the account."""
+    secret, token = _subject(request)
+    own = header_token(request)
+    caller = tokens.find_token(own) if own != secret else None
+    if caller is not None:
+        app_credentials.require_manager(caller)
     tokens.revoke(token)
     return no_content()
 

@@ -1,19 +1,47 @@
-"""The service catalog, as the two identity APIs show it. Two queries for the whole of it."""
+"""The service catalog, as the two identity APIs show it. Two queries for the whole of it, or none: it is kept for
+ASTAKOS_ENDPOINT_CACHE_TIMEOUT in a cache that all processes share, and forgotten there with every change. A cache of one
+process alone would hide the changes that others make, so it is not used for this.
+"""
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from typing import Any
+
+from django.core.cache import cache
 
 from synnefo.astakos.models import Endpoint, Service
 from synnefo.common.settings import conf
 
 _FLAGS = ("v2", "v3")
 _TEMPLATE = "OS:urlTemplate"
+_GENERATION = "astakos-catalog-generation"
+_WEBLOGIN = "astakos_weblogin"
 
 
 def _services() -> list[Service]:
+    timeout_s = int(conf.ASTAKOS_ENDPOINT_CACHE_TIMEOUT)
+    if not timeout_s or conf.CACHE_URL.startswith("locmem:"):
+        return _read()
+    key = f"astakos-catalog-{cache.get(_GENERATION, 0)}"
+    found: list[Service] | None = cache.get(key)
+    if found is None:
+        found = _read()
+        cache.set(key, found, timeout_s)
+    return found
+
+
+def _read() -> list[Service]:
     return list(Service.objects.select_related("component").prefetch_related("endpoints").order_by("pk"))
+
+
+def forget() -> None:
+    """Called after every change that is committed. What somebody read before the change he keeps under the old generation."""
+    try:
+        cache.incr(_GENERATION)
+    except ValueError:
+        cache.set(_GENERATION, time.time_ns(), None)
 
 
 def _endpoints(service: Service, version: str) -> Iterator[Endpoint]:
@@ -46,6 +74,8 @@ def _v2_endpoint(service: Service, endpoint: Endpoint, user_id: str, project_id:
     shown.setdefault("SNF:exposeVersion", "True")
     if user_id and _TEMPLATE in endpoint.data:
         shown["publicURL"] = expand(endpoint.data[_TEMPLATE], user_id, project_id)
+    if service.type == _WEBLOGIN:
+        shown["SNF:webloginURL"] = shown["publicURL"]
     return {**shown, "region": conf.ASTAKOS_REGION_NAME, "SNF:uiURL": service.component.ui_url}
 
 

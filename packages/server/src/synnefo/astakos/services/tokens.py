@@ -124,7 +124,11 @@ def require_live(secret: str, *, unknown: str = "Invalid X-Auth-Token", client_i
     """The token, when it and its account are in order. Raises `Unauthenticated` with the reason; an unknown and a
     revoked token are refused alike, with the text `unknown`.
     """
-    token = find_token(secret)
+    return check_live(find_token(secret), unknown=unknown, client_ip=client_ip)
+
+
+def check_live(token: ApiToken | None, *, unknown: str = "Invalid X-Auth-Token", client_ip: str | None = None) -> ApiToken:
+    """As `require_live`, of a token that was looked up already."""
     if token is None or token.revoked_at is not None:
         raise Unauthenticated(unknown)
     require_active(token.user)
