@@ -31,14 +31,6 @@ def _note_time(sender: object, request: HttpRequest, user: User, **_: Any) -> No
     request.session["auth_time"] = int(timezone.now().timestamp())
 
 
-@receiver([post_save, post_delete], sender=Component)
-@receiver([post_save, post_delete], sender=Service)
-@receiver([post_save, post_delete], sender=Endpoint)
-def _forget_catalog(sender: object, **_: Any) -> None:
-    """Endpoints that are made in bulk come with the saving of their service."""
-    transaction.on_commit(catalog.forget)
-
-
 @receiver(user_logged_in)
 def _link_what_was_brought(sender: object, request: HttpRequest, user: User, **_: Any) -> None:
     """By whatever method somebody signed in, the identity that he asked to add is added."""
