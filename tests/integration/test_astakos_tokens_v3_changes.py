@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 from collections.abc import Iterator
 from typing import Any
+from xml.etree import ElementTree
 
 import pytest
 from django.core.cache import cache
@@ -24,6 +25,7 @@ from synnefo.astakos.models import (
 from synnefo.astakos.services import factors
 from synnefo.astakos.services.user_changes import Changes, modify_user
 from tests.support.identity import (
+    ACCOUNT,
     PASSWORD,
     V2,
     V3,
@@ -277,3 +279,35 @@ def test_malformed_passcodes(guarded: User, block: Any) -> None:
     receipt = Http().post(f"{V3}/auth/tokens", v3_password("ann@example.org")).headers["Openstack-Auth-Receipt"]
     body = {"auth": {"identity": {"methods": ["totp"], "totp": block}}}
     assert Http().post(f"{V3}/auth/tokens", body, **{"Openstack-Auth-Receipt": receipt}).status_code == 400
+
+
+def test_refusals_of_v2_come_in_xml_too() -> None:
+    body = {"auth": {"token": {"id": "x"}}}
+    for path, headers in ((f"{V2}/tokens?format=xml", {}), (f"{V2}/tokens.xml", {}), (f"{V2}/tokens", {"Accept": "application/xml"})):
+        answer = Http().post(path, body, **headers)
+        assert (answer.status_code, answer.headers["Content-Type"]) == (401, "application/xml; charset=UTF-8")
+        root = ElementTree.fromstring(answer.content)
+        assert root.tag.endswith("}unauthorized")
+        assert (root.get("code"), root[0].text) == ("401", "Invalid token")
+    bad = Http().post(f"{V2}/tokens?format=xml", {"auth": {"token": {"id": 7}}})
+    assert ElementTree.fromstring(bad.content).tag.endswith("}badRequest")
+    assert Http().post(f"{V2}/tokens", body).json()["unauthorized"]["code"] == 401
+    typed = Http().client.post(f"{V2}/tokens", "<auth/>", content_type="application/xml")
+    assert (typed.status_code, typed.json()["badRequest"]["message"]) == (400, "Unsupported Content-type: 'application/xml'")
+
+
+def test_nobody_gathers_all_addresses(settings_override: Any) -> None:
+    settings_override(ASTAKOS_CATALOG_A_MINUTE=150)
+    api, service = Http(make_token(make_user())), Http(register_catalog()["cyclades"])
+    body = {"uuids": ["x"] * 100}
+    assert api.post(f"{ACCOUNT}/user_catalogs", body).status_code == 200
+    slow = api.post(f"{ACCOUNT}/user_catalogs", body)
+    assert (slow.status_code, slow.headers["Retry-After"]) == (429, "60")
+    assert service.post(f"{ACCOUNT}/service/user_catalogs", body).status_code == 200
+    assert Http(make_token(make_user("bob@example.org"))).post(f"{ACCOUNT}/user_catalogs", body).status_code == 200
+
+
+def test_an_account_tells_its_methods_and_whether_it_has_a_second_factor(guarded: User) -> None:
+    shown = Http(make_token(guarded)).get(f"{ACCOUNT}/myaccount").json()
+    assert (shown["two_factor"], shown["auth_providers"]) == (True, [{"module": "local", "identifier": "ann@example.org", "last_login": None}])
+    assert Http(make_token(make_user("bob@example.org"))).get(f"{ACCOUNT}/myaccount").json()["auth_providers"] == []

@@ -25,6 +25,8 @@ _declare("ASTAKOS_ENDPOINT_CACHE_TIMEOUT", Annotated[int, Field(ge=0)], 60,
          "How long the catalog is kept in a shared cache (CACHE_URL); changes count at once all the same.", unit="seconds")
 _declare("ASTAKOS_REGION_NAME", str, "default", "Region named in the catalogs.")
 _declare("ASTAKOS_CATALOG_MAX", int, 5000, "Entries a user may ask of user_catalogs in one call.")
+_declare("ASTAKOS_CATALOG_A_MINUTE", Annotated[int, Field(ge=1)], 20_000,
+         "Entries a user may ask of user_catalogs in a minute.")
 _declare("ASTAKOS_MODERATION_ENABLED", bool, False, "New users wait for an operator's approval.")
 _declare("ASTAKOS_RE_USER_EMAIL_PATTERNS", list[str], [],
          "With moderation, users whose e-mail matches one of these expressions need no approval. "

@@ -22,7 +22,7 @@ from synnefo.astakos.api.http import (
     require_user,
 )
 from synnefo.astakos.models import ApiToken
-from synnefo.astakos.services import accounts, memberships, tokens
+from synnefo.astakos.services import accounts, factors, memberships, throttle, tokens
 from synnefo.common.describe import Body, describe
 from synnefo.common.errors import InvalidInput, RequestTooLarge
 from synnefo.common.settings import conf
@@ -54,15 +54,16 @@ def _epoch_ms(seconds: float) -> int:
     return int(seconds * 1000)
 
 
-@describe("Translate between uuids and e-mails", auth="user", body=UserCatalogRequest, reply=replies.CatalogsReply)
+@describe("Translate between uuids and e-mails", auth="user", body=UserCatalogRequest, reply=replies.CatalogsReply, errors=(429,))
 def user_catalogs(request: HttpRequest) -> HttpResponseBase:
-    """Translate uuids to e-mails and back, for a user."""
-    require_user(request)
+    """Translate uuids to e-mails and back, for a user, who may not gather everybody's addresses."""
+    token = require_user(request)
     body = json_body(request)
     uuids = [] if body.get("uuids") is None else _texts(body["uuids"], "uuids")
     names = _texts(body["displaynames"], "displaynames") if "displaynames" in body else []
     if len(uuids) + len(names) > conf.ASTAKOS_CATALOG_MAX:
         raise RequestTooLarge(f"Ask for at most {conf.ASTAKOS_CATALOG_MAX} users at a time.")
+    throttle.spend("catalog", token.user.uuid, len(uuids) + len(names), a_minute=conf.ASTAKOS_CATALOG_A_MINUTE)
     return json_reply(_catalogs(uuids, names))
 
 
@@ -116,9 +117,10 @@ def myaccount(request: HttpRequest) -> HttpResponseBase:
         "affiliation": user.affiliation, "groups": [group.name for group in user.groups.all()],
         "default_project": user.default_project_id, "email_verified": user.email_verified, "has_signed_terms": True,
         "token_expires": token.expires_at.isoformat(),
-        "auth_providers": [{"module": "local", "identifier": user.email,
-                            "last_login": user.last_login.isoformat() if user.last_login else None}],
-        "two_factor": False})
+        "auth_providers": [{"module": method.module, "identifier": method.identifier or user.email,
+                            "last_login": method.last_login_at.isoformat() if method.last_login_at else None}
+                           for method in user.login_methods.filter(active=True)],
+        "two_factor": factors.needed(user)})
 
 
 class NewTokenRequest(BaseModel):

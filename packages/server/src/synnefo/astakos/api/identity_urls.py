@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import URLPattern, URLResolver, re_path
 
-from synnefo.astakos.api import app_credentials, ec2
+from synnefo.astakos.api import app_credentials, ec2, xml
 from synnefo.astakos.api import identity_v2 as v2
 from synnefo.astakos.api import identity_v3 as v3
 from synnefo.astakos.api import identity_v3_changes as changes
@@ -37,7 +37,7 @@ _collections = [
 urlpatterns: list[URLPattern | URLResolver] = [
     re_path(r"^(?:\.json)?$", endpoint(GET=v2.versions)),
     re_path(r"^v2\.0/?(?:\.json)?$", endpoint(GET=v2.show_version)),
-    re_path(r"^v2\.0/tokens/?(?:\.json|\.xml)?$", endpoint(POST=v2.authenticate)),
+    re_path(r"^v2\.0/tokens/?(?:\.json|\.xml)?$", xml.with_faults(endpoint(POST=v2.authenticate))),
     re_path(rf"^v2\.0/tokens/(?P<secret>{_ID})/endpoints/?$", endpoint(GET=v2.token_endpoints)),
     re_path(rf"^v2\.0/tokens/(?P<secret>{_ID})/?$", endpoint(GET=v2.validate, HEAD=v2.no_head)),
     re_path(r"^v2\.0/tenants/?$", endpoint(GET=v2.tenants)),

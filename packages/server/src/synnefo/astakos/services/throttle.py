@@ -53,6 +53,18 @@ def failed(name: str, address: str | None) -> None:
             cache.set(f"{key}-until", time.time() + min(LONGEST_WAIT_S, 2 ** min(excess, 20)), LONGEST_WAIT_S)
 
 
+def spend(kind: str, who: str, amount: int, *, a_minute: int) -> None:
+    """Count what somebody takes of something that is shared out by the minute. Raises `RateLimited` when it is too much."""
+    key = _key(kind, who)
+    cache.add(key, 0, WINDOW_S)
+    try:
+        taken = cache.incr(key, amount)
+    except ValueError:  # it expired in between
+        return
+    if taken > a_minute:
+        raise RateLimited("Too much in a short time. Try again in a minute.", retry_after_s=WINDOW_S)
+
+
 def succeeded(name: str) -> None:
     """Forget the user's failures; the address keeps its own, or one good account would cover guessing at others."""
     key = _key("user", name.strip().casefold())
