@@ -100,7 +100,7 @@ def _api_page(title: str, routes: Any, text: list[str]) -> str:
         known = route.operation
         whom = known.auth + (f" ({', '.join(known.only)})" if known.only else "")
         query = f"?{'&'.join(known.query)}" if known.query else ""
-        answers = ", ".join(map(str, [known.status, *(item for item in known.statuses() if item != known.status)]))
+        answers = ", ".join(map(str, [known.status, *(item for item in route.refusals() if item != known.status)]))
         lines.append(f"| `{route.method} {_cell(route.path + query)}` | {whom} | {_cell(known.summary)} | {answers} |")
     return "\n".join(lines) + "\n"
 

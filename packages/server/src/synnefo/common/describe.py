@@ -88,11 +88,6 @@ class Operation:
     faults: str
     text: str = ""
 
-    def statuses(self) -> list[int]:
-        """Every refusal that the operation may answer with, beside those any address may (405, 500, 503)."""
-        usual = {400, 413} if self.body is not None else {400} if self.query else set()
-        return sorted({*usual, *_USUAL.get(self.auth, {401}), *self.errors})
-
 
 def describe(
     summary: str, *, auth: Auth, body: Any = None, reply: Any = None, status: int = 200, errors: Sequence[int] = (),
@@ -106,8 +101,8 @@ def describe(
     auth: see `AUTH_TEXTS`. only: who among users may do it to an object of the path, when not all who may see it.
     body, reply: a pydantic model (see `Body`, `Reply`) or a type such as `dict[str, int]` or `list[X]`; a reply of None has
     no body. `reply=str` with `reply_types=("text/plain",)` is text.
-    errors: statuses beside those that follow from the rest (400 and 413 with a body, 400 with a query, 401 with auth,
-    403 for users).
+    errors: statuses beside those that follow from the rest (400 and 413 with a body, 400 with a query, headers or a part of
+    the path (there 404 in Keystone's dialect), 401 with auth, 403 for users).
     query, headers, reply_headers: name -> text, or a `Parameter` (see also `flag`, `number`).
     faults: the dialect of the refusals where it is not the endpoint's ("oauth2").
     """
@@ -154,3 +149,16 @@ class Route:
     dialect: str
     operation: Operation | None
     patterns: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def known(self) -> Operation:
+        """Raises `ValueError` for a route whose view says nothing."""
+        if self.operation is None:
+            raise ValueError(f"{self.method} {self.path} is not described: see synnefo.common.describe")
+        return self.operation
+
+    def refusals(self) -> list[int]:
+        """Every status that the route may refuse with, beside those any may (405, 500, 503)."""
+        usual = {400, 413} if self.known.body is not None else {400} if self.known.query or self.known.headers else set()
+        nowhere = {404 if self.dialect == "keystone" else 400} if "{" in self.path else set()
+        return sorted({*usual, *nowhere, *_USUAL.get(self.known.auth, {401}), *self.known.errors})

@@ -67,7 +67,7 @@ def _schemas(routes: Sequence[Route]) -> tuple[dict[tuple[int, str], Any], dict[
     """The schema of each body and reply, by (id of the type, mode), and the models they refer to."""
     wanted: dict[tuple[int, str], tuple[Any, Any, Any]] = {}
     for route in routes:
-        operation = _described(route)
+        operation = route.known
         for kind, mode in ((operation.body, "validation"), (operation.reply, "serialization")):
             if kind is not None:
                 wanted[id(kind), mode] = (id(kind), mode, TypeAdapter(kind))
@@ -90,14 +90,8 @@ def _model_name(name: str) -> str:
     return f"{prefix}{plain.lstrip('_')}{'Body' if is_private else ''}"
 
 
-def _described(route: Route) -> Operation:
-    if route.operation is None:
-        raise ValueError(f"{route.method} {route.path} is not described: see synnefo.common.describe")
-    return route.operation
-
-
 def _operation(route: Route, names: Mapping[tuple[int, str], Any]) -> dict[str, Any]:
-    operation = _described(route)
+    operation = route.known
     shown: dict[str, Any] = {
         "operationId": operation_id(route), "summary": operation.summary, "tags": [_tag(route.path)],
         "parameters": _parameters(route, operation), "security": SECURITY[operation.auth],
@@ -137,7 +131,7 @@ def _responses(route: Route, operation: Operation, names: Mapping[tuple[int, str
     if operation.reply_headers:
         good["headers"] = {name: {"description": text, "schema": {"type": "string"}} for name, text in operation.reply_headers.items()}
     return {str(operation.status): good} | {
-        str(status): {"description": _WORDS[status], "content": _fault(operation.faults or route.dialect, status)} for status in operation.statuses()}
+        str(status): {"description": _WORDS[status], "content": _fault(operation.faults or route.dialect, status)} for status in route.refusals()}
 
 
 def _fault(dialect: str, status: int) -> dict[str, Any]:
