@@ -1,7 +1,7 @@
 """Who may call what: every address and method of the identity service by every kind of caller.
 
-What each operation declares (`auth`, `only`) decides what is expected, so an address without a rule fails. Nothing is
-asked with a good body: whoever may call gets past the check and is refused for something else, or served.
+What each operation declares (`auth`, `only`) decides what is expected, so an address without a rule fails. Hardly
+anything is asked with a good body: whoever may call gets past the check and is refused for something else, or served.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -25,10 +26,17 @@ USERS = ("user", "member", "owner", "project_admin", "helpdesk", "admin")
 KINDS = ("anonymous", *USERS, "component", "suspended", "expired", "restricted")
 ADMITTED: dict[Auth, tuple[str, ...]] = {
     "none": KINDS, "user": (*USERS, "restricted"), "account": USERS, "component": ("component",),
-    "caller": (*USERS, "restricted", "component"), "admin": ("admin",), "client": (), "bearer": ()}
+    "caller": (*USERS, "restricted", "component"), "account_or_component": (*USERS, "component"), "admin": ("admin",), "client": (), "bearer": ()}
 """Whose credentials are taken, by what the operation wants. Clients and bearers show other things than these tokens."""
 SELF = "member"
-"""To this one belongs whatever the addresses name."""
+"""To this one belongs whatever the addresses name; the restricted token is also his."""
+QUERIES = {"GET /identity/v3/users": "?name=member@example.org"}
+FORM = "application/x-www-form-urlencoded"
+BODIES = {
+    **{f"{method} /account/v1.0/myaccount/default_project": '{"project_id": "{project_id}"}' for method in ("POST", "PUT")},
+    "POST /identity/v3/users/{user_id}/application_credentials": '{"application_credential": {"name": "x"}}',
+}
+"""What it takes to find out whose business it is, where the address does not say."""
 
 
 @contextmanager
@@ -51,22 +59,30 @@ def seeds(django_db_setup: None, django_db_blocker: Any) -> Iterator[Seeds]:
 
 
 def _call(route: Route, seeds: Seeds, kind: str) -> Any:
-    path = re.sub(r"\{(\w+)\}", lambda part: seeds.named[part[1]], route.path)
-    headers = {"X-Forwarded-Proto": "https"}
+    path = _filled(route.path + QUERIES.get(f"{route.method} {route.path}", ""), seeds)
+    headers = {}
     if kind != "anonymous":
         headers["X-Auth-Token"] = seeds.tokens[kind]
     if "X-Subject-Token" in route.known.headers:
         headers["X-Subject-Token"] = seeds.tokens[SELF]
-    return Client().generic(route.method, f"/astakos{path}", b"{}", "application/json", headers=headers)
+    is_form = route.known.body_type == FORM
+    body = "grant_type=refresh_token&refresh_token=x&token=x" if is_form else BODIES.get(f"{route.method} {route.path}", "{}")
+    return Client().generic(route.method, f"/astakos{path}", _filled(body, seeds), route.known.body_type, headers=headers, secure=True)
+
+
+def _filled(text: str, seeds: Seeds) -> str:
+    return re.sub(r"\{(\w+)\}", lambda part: seeds.named[part[1]], text)
 
 
 def _expected(operation: Operation, kind: str) -> set[int]:
     """The statuses of which the answer must be one; empty means: anything but 401 and 403."""
+    if operation.auth == "client":
+        return set() if kind == "component" and "X-Auth-Token" in operation.headers else {400, 401}
     if kind not in ADMITTED[operation.auth]:
-        return {403} if operation.auth == "account" and kind == "restricted" else {401, 403} if kind in USERS else {401}
-    mine = {SELF: {"self", "member"}}.get(kind, {kind})
+        return {403} if operation.auth.startswith("account") and kind == "restricted" else {401, 403} if kind in USERS else {401}
+    mine = {SELF: {"self", "member"}, "restricted": {"self", "member"}}.get(kind, {kind})
     if operation.only and kind != "component" and not mine & set(operation.only):
-        return {403, 404}
+        return {401, 403, 404}
     return {403} if operation.status == 403 and operation.auth != "none" else set()
 
 
@@ -83,3 +99,14 @@ def test_who_may_call(route: Route, seeds: Seeds) -> None:
         if not good:
             problems.append(f"{kind}: {answer.status_code}, not {sorted(expected) or 'let in'}: {answer.content[:120]!r}")
     assert problems == []
+
+
+@pytest.mark.parametrize("route", [route for route in ROUTES if route.known.auth != "none"], ids=lambda route: f"{route.method} {route.path}")
+def test_a_token_of_nobody_is_refused(route: Route, seeds: Seeds) -> None:
+    answer = _call(route, replace(seeds, tokens={**seeds.tokens, "user": "nobody-s-token"}), "user")
+    assert answer.status_code in ({400, 401} if route.known.auth == "client" else {401})
+
+
+def test_every_kind_of_caller_is_somebody(seeds: Seeds) -> None:
+    assert {*seeds.tokens, "anonymous"} == set(KINDS)
+    assert len(set(seeds.tokens.values())) == len(seeds.tokens)

@@ -50,7 +50,7 @@ class Target:
 
 @pytest.fixture(scope="module")
 def target(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Target]:
-    with running(tmp_path_factory.mktemp("site"), workers=2) as site, Session() as session:
+    with running(tmp_path_factory.mktemp("site"), workers=2, SYNNEFO_TRUSTED_PROXIES='["127.0.0.1"]') as site, Session() as session:
         done = subprocess.run([sys.executable, "-c", SCRIPT], env=site.environment | {"PYTHONPATH": os.pathsep.join([str(ROOT), *sys.path])},
                               capture_output=True, text=True, timeout=120, check=False)
         assert done.returncode == 0, done.stderr[-3000:]

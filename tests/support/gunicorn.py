@@ -53,8 +53,8 @@ class Site:
 
 
 @contextmanager
-def running(directory: Path, *, workers: int = 1) -> Iterator[Site]:
-    """Start a site, register the services and a user, stop it in the end."""
+def running(directory: Path, *, workers: int = 1, **more: str) -> Iterator[Site]:
+    """Start a site, register the services and a user, stop it in the end. `more`: variables of its environment."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = int(probe.getsockname()[1])
@@ -62,7 +62,7 @@ def running(directory: Path, *, workers: int = 1) -> Iterator[Site]:
     environment = os.environ | {
         "SYNNEFO_DATABASE_URL": f"sqlite:///{directory}/db.sqlite3", "SYNNEFO_STATE_DIR": str(directory), "SYNNEFO_LOG_DIR": f"{directory}/log",
         "SYNNEFO_EVENTS_URL": json.dumps([f"spool://{directory}/events"]), "SYNNEFO_PITHOS_BACKEND_BLOCK_PATH": f"{directory}/blocks",
-        **{f"SYNNEFO_{name.upper()}_BASE_URL": f"{url}/{name}" for name in ("astakos", "cyclades", "pithos")}}
+        **{f"SYNNEFO_{name.upper()}_BASE_URL": f"{url}/{name}" for name in ("astakos", "cyclades", "pithos")}} | more
     site = Site(url, environment, 0)
     site.manage("migrate")
     site.manage("service-register-local")

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import datetime
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 
 from django.utils import timezone
 
@@ -85,17 +85,19 @@ def seed() -> Seeds:
         register_catalog()
         _define_resources()
     people = {kind: users.create_user(f"{kind}@example.org", first_name=kind, last_name="X", password=PASSWORD if kind == "member" else None)
-              for kind in ("user", "member", "owner", "project_admin", "helpdesk", "suspended", "expired", "restricted")}
+              for kind in ("user", "member", "owner", "project_admin", "helpdesk", "suspended", "expired")}
     people["admin"] = users.create_user("admin@example.org", is_admin=True)
     users.ensure_groups()
     user_changes.modify_user(people["helpdesk"].user_id, user_changes.Changes(add_groups=("helpdesk",)))
-    project = make_project(people["owner"], "a project.example.org", [people["owner"], people["member"], people["restricted"]])
-    secrets_of = {kind: _named(user, project_id=project.uuid if kind == "restricted" else "")[1] for kind, user in people.items()}
+    project = make_project(people["owner"], "a project.example.org", [people["owner"], people["member"]])
+    secrets_of = {kind: _named(user)[1] for kind, user in people.items()}
+    secrets_of["restricted"] = _named(people["member"], project_id=project.uuid)[1]
     token, _ = _named(people["member"])
     ApiToken.objects.filter(user=people["expired"]).update(expires_at=timezone.now() - datetime.timedelta(days=1))
     user_changes.modify_user(people["suspended"].user_id, user_changes.Changes(active=False))
     named = {**_things(people["member"], token, project.uuid), "project_id": project.uuid, "user_id": people["member"].uuid,
-             "token_id": str(token.pk), "secret": secrets_of["member"], "domain_id": "default", "role_id": "member", "region_id": "default"}
+             "token_id": str(token.pk), "secret": secrets_of["member"], "domain_id": "default", "role_id": "member", "region_id": "default",
+             "group_id": str(people["helpdesk"].groups.get().pk)}
     return Seeds({**secrets_of, "component": components.token_of(components.get_component("cyclades"))}, named, {kind: user.uuid for kind, user in people.items()})
 
 
@@ -106,7 +108,9 @@ def _things(user: User, token: ApiToken, project_id: str) -> dict[str, str]:
 
     wish = Wish(name="for a program", access_rules=[Rule(service="compute", method="GET", path="/v2.1/servers")])
     credential, _ = app_credentials.create(token, wish)
-    rule = app_credentials.list_rules(user)[0]
+    unused, _ = app_credentials.create(token, replace(wish, name="gone", access_rules=[Rule(service="image", method="GET", path="/v2/images")]))
+    app_credentials.delete(token, unused.id)
+    rule = next(item for item in app_credentials.list_rules(user) if item.service == "image")
     key = ec2.create(token, memberships.all_memberships(user)[0].project_id)
     clients.add("client", [REDIRECT], secret=CLIENT_SECRET)
     serial = ledger.issue("cyclades", [ledger.Charge(f"project:{project_id}", "", RESOURCES[0], 1)])

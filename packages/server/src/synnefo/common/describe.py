@@ -22,18 +22,20 @@ from typing import Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict
 
-Auth = Literal["none", "user", "account", "component", "caller", "admin", "client", "bearer"]
+Auth = Literal["none", "user", "account", "component", "caller", "account_or_component", "admin", "client", "bearer"]
 """Who may call at all, before anything about single objects is asked."""
 AUTH_TEXTS: dict[Auth, str] = {
     "none": "nothing: anybody may", "user": "the token of an active user, in X-Auth-Token or as Authorization: Bearer",
     "account": "as user, but not a token that is restricted to a project or to roles", "component": "the token of a registered service",
-    "caller": "the token of a user or of a service", "admin": "the token of a user with a right over the whole cloud",
+    "caller": "the token of a user or of a service", "account_or_component": "as account, or the token of a service",
+    "admin": "the token of a user with a right over the whole cloud",
     "client": "an OAuth2 client's id and secret, by HTTP Basic or in the form", "bearer": "an OAuth2 access token",
 }
 Who = Literal["self", "member", "owner", "project_admin", "helpdesk", "admin"]
 V = TypeVar("V", bound=Callable[..., Any])
 _ATTRIBUTE = "_operation"
-_USUAL: dict[Auth, set[int]] = {"none": set(), "user": {401, 403}, "account": {401, 403}, "caller": {401, 403}, "admin": {401, 403}}
+_USUAL: dict[Auth, set[int]] = {"none": set(), "user": {401, 403}, "account": {401, 403}, "caller": {401, 403},
+                               "account_or_component": {401, 403}, "admin": {401, 403}}
 """Users' tokens may be held to some calls, or restricted: hence 403."""
 
 

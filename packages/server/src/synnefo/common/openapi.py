@@ -18,7 +18,8 @@ _REF = "#/components/schemas/{model}"
 _XML = "xml"
 SECURITY: dict[Auth, list[dict[str, list[str]]]] = {
     "none": [], "user": [{"userToken": []}, {"bearerToken": []}], "account": [{"userToken": []}, {"bearerToken": []}],
-    "component": [{"componentToken": []}], "caller": [{"userToken": []}, {"componentToken": []}], "admin": [{"userToken": []}],
+    "component": [{"componentToken": []}], "caller": [{"userToken": []}, {"componentToken": []}],
+    "account_or_component": [{"userToken": []}, {"componentToken": []}], "admin": [{"userToken": []}],
     "client": [{"client": []}, {}], "bearer": [{"bearerToken": []}],
 }
 SCHEMES: dict[str, dict[str, str]] = {

@@ -73,7 +73,7 @@ def _moment(text: str | None) -> datetime.datetime | None:
         raise InvalidInput("expires_at must look like 2030-01-31T12:00:00.", field="expires_at") from None
 
 
-@describe("Make an application credential", auth="user", body=AppCredentialRequest, reply=replies.NewAppCredentialReply, status=201,
+@describe("Make an application credential", auth="account", body=AppCredentialRequest, reply=replies.NewAppCredentialReply, status=201,
           errors=(403, 404, 409), only=("self",))
 def create(request: HttpRequest, user_id: str) -> HttpResponseBase:
     """Make an application credential. Its secret is in this reply and nowhere else."""
@@ -106,7 +106,7 @@ def show(request: HttpRequest, user_id: str, credential_id: str) -> HttpResponse
     return json_reply({"application_credential": _render(app_credentials.get(own_token(request, user_id).user, credential_id))})
 
 
-@describe("Delete an application credential and its tokens", auth="user", status=204, errors=(404,), only=("self",))
+@describe("Delete an application credential and its tokens", auth="account", status=204, errors=(404,), only=("self",))
 def delete(request: HttpRequest, user_id: str, credential_id: str) -> HttpResponseBase:
     """The tokens that it gave die with it."""
     app_credentials.delete(own_token(request, user_id), credential_id)
@@ -136,7 +136,7 @@ def show_rule(request: HttpRequest, user_id: str, rule_id: str) -> HttpResponseB
     return json_reply({"access_rule": _render_rule(app_credentials.get_rule(own_token(request, user_id).user, rule_id), user_id)})
 
 
-@describe("Delete an access rule that no credential has", auth="user", status=204, errors=(404,), only=("self",))
+@describe("Delete an access rule that no credential has", auth="account", status=204, errors=(404,), only=("self",))
 def delete_rule(request: HttpRequest, user_id: str, rule_id: str) -> HttpResponseBase:
     """Refused while a credential has it."""
     app_credentials.delete_rule(own_token(request, user_id), rule_id)

@@ -56,7 +56,7 @@ class SigningKeyRequest(BaseModel):
     service: str = Field("s3", max_length=64)
 
 
-@describe("Make an EC2-style key for a project", auth="user", body=NewKeyRequest, reply=replies.Ec2KeyReply, status=201, errors=(404,), only=("self",))
+@describe("Make an EC2-style key for a project", auth="account", body=NewKeyRequest, reply=replies.Ec2KeyReply, status=201, errors=(404,), only=("self",))
 def create(request: HttpRequest, user_id: str) -> HttpResponseBase:
     """Make a key for a project of the caller."""
     token = own_token(request, user_id)
@@ -73,7 +73,7 @@ def listing(request: HttpRequest, user_id: str) -> HttpResponseBase:
                        "links": links("users", user_id, "credentials", "OS-EC2")})
 
 
-@describe("Show an EC2-style key", auth="caller", reply=replies.Ec2KeyReply, errors=(403, 404), only=("self",))
+@describe("Show an EC2-style key", auth="account_or_component", reply=replies.Ec2KeyReply, errors=(403, 404), only=("self",))
 def show(request: HttpRequest, user_id: str, access: str) -> HttpResponseBase:
     """A key with its secret, for its user or a component."""
     return json_reply({"credential": _render(ec2.get(_reader(request, user_id), access))})
@@ -91,7 +91,7 @@ def _reader(request: HttpRequest, user_id: str) -> User:
     return token.user
 
 
-@describe("Delete an EC2-style key", auth="user", status=204, errors=(404,), only=("self",))
+@describe("Delete an EC2-style key", auth="account", status=204, errors=(404,), only=("self",))
 def delete(request: HttpRequest, user_id: str, access: str) -> HttpResponseBase:
     ec2.delete(own_token(request, user_id), access)
     return no_content()

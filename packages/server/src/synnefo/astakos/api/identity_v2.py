@@ -183,7 +183,7 @@ def _live(request: HttpRequest) -> ApiToken:
     return require_user(request)
 
 
-@describe("List the endpoints that a token may use", auth="caller", reply=replies.EndpointsV2Reply)
+@describe("List the endpoints that a token may use", auth="caller", only=("self",), reply=replies.EndpointsV2Reply)
 def token_endpoints(request: HttpRequest, secret: str) -> HttpResponseBase:
     """The endpoints a token may use, for its owner or a component."""
     shown = tokens.require_live(secret, unknown="Invalid token")

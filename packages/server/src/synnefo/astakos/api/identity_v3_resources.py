@@ -87,7 +87,7 @@ def project(request: HttpRequest, project_id: str) -> HttpResponseBase:
     raise NotFound("There is no such project, or you are not a member of it.")
 
 
-@describe("List users: the caller himself, or all for an administrator", auth="user", reply=replies.UsersReply,
+@describe("List users: the caller himself, or all for an administrator", auth="user", only=("self", "admin"), reply=replies.UsersReply,
           query={"name": "Only of this e-mail", "domain_id": "Only of this domain", "enabled": "Only those that are, or are not", **_PAGE})
 def users(request: HttpRequest) -> HttpResponseBase:
     token = require_user(request)

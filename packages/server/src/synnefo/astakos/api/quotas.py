@@ -81,14 +81,15 @@ def service_project_quotas(request: HttpRequest) -> HttpResponse:
     return http.json_reply(found)
 
 
-@describe("Choose who pays when a request names no project", auth="user", body=DefaultProjectRequest, errors=(403, 404, 405))
+@describe("Choose who pays when a request names no project", auth="account", body=DefaultProjectRequest, errors=(404, 405),
+          only=("member", "owner"))
 def set_default_project(request: HttpRequest) -> HttpResponse:
     """POST or PUT myaccount/default_project: who pays when a request names no project."""
-    caller = api_caller(request)
+    token = http.require_manager(request)
     project = http.json_body(request).get("project_id")
     if not project or not isinstance(project, str):
         raise Forbidden("project_id is missing.")
-    projects.set_default_project(caller.user_id, project)
+    projects.set_default_project(token.user.user_id, project)
     return HttpResponse(content_type="application/json")
 
 
