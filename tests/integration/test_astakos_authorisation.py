@@ -64,7 +64,7 @@ def _call(route: Route, seeds: Seeds, kind: str) -> Any:
     if kind != "anonymous":
         headers["X-Auth-Token"] = seeds.tokens[kind]
     if "X-Subject-Token" in route.known.headers:
-        headers["X-Subject-Token"] = seeds.tokens[SELF]
+        headers["X-Subject-Token"] = seeds.tokens[kind if kind == "restricted" else SELF]  # it may give back itself only
     is_form = route.known.body_type == FORM
     body = "grant_type=refresh_token&refresh_token=x&token=x" if is_form else BODIES.get(f"{route.method} {route.path}", "{}")
     return Client().generic(route.method, f"/astakos{path}", _filled(body, seeds), route.known.body_type, headers=headers, secure=True)

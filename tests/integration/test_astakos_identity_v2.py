@@ -195,6 +195,7 @@ def test_services_may_ask_for_everybody() -> None:
         "uuid_catalog": {ann.uuid: ann.email, bob.uuid: bob.email}, "displayname_catalog": {bob.email: bob.uuid}}
     assert api.post(f"{ACCOUNT}/service/user_catalogs", {"uuids": [ann.uuid]}).json()["uuid_catalog"] == {ann.uuid: ann.email}
     assert Http(make_token(ann)).post(f"{ACCOUNT}/service/user_catalogs", {"uuids": None}).status_code == 401
+    assert api.post(f"{ACCOUNT}/service/user_catalogs", {"uuids": False, "displaynames": None}).status_code == 400
 
 
 def test_the_older_way_to_learn_who_a_token_is() -> None:

@@ -72,10 +72,14 @@ def service_user_catalogs(request: HttpRequest) -> HttpResponseBase:
     """As `user_catalogs`, for a service; null asks for everybody."""
     require_component(request)
     body = json_body(request)
-    if ("uuids" in body and body["uuids"] is None) or ("displaynames" in body and body["displaynames"] is None):
-        return StreamingHttpResponse(_everybody(body), content_type="application/json; charset=UTF-8")
-    return json_reply(_catalogs(_texts(body.get("uuids", []), "uuids"),
-                                _texts(body.get("displaynames", []), "displaynames")))
+    uuids, names = _texts_or_none(body, "uuids"), _texts_or_none(body, "displaynames")
+    if uuids is None or names is None:
+        return StreamingHttpResponse(_everybody(uuids, names), content_type="application/json; charset=UTF-8")
+    return json_reply(_catalogs(uuids, names))
+
+
+def _texts_or_none(body: dict[str, Any], field: str) -> list[str] | None:
+    return None if body.get(field, []) is None else _texts(body.get(field, []), field)
 
 
 def _texts(value: Any, field: str) -> list[str]:
@@ -88,15 +92,13 @@ def _catalogs(uuids: list[str], names: list[str]) -> dict[str, dict[str, str]]:
     return {"uuid_catalog": accounts.names_by_uuid(uuids), "displayname_catalog": accounts.uuids_by_name(names)}
 
 
-def _everybody(body: dict[str, Any]) -> Iterator[str]:
+def _everybody(uuids: list[str] | None, names: list[str] | None) -> Iterator[str]:
     """The two maps in pieces: there may be very many users."""
-    uuids, names = body.get("uuids", []), body.get("displaynames", [])
     yield '{"uuid_catalog": '
-    yield from (_map(accounts.everybody()) if uuids is None
-                else [json.dumps(accounts.names_by_uuid(_texts(uuids, "uuids")))])
+    yield from _map(accounts.everybody()) if uuids is None else [json.dumps(accounts.names_by_uuid(uuids))]
     yield ', "displayname_catalog": '
     yield from (_map((email, uuid) for uuid, email in accounts.everybody()) if names is None
-                else [json.dumps(accounts.uuids_by_name(_texts(names, "displaynames")))])
+                else [json.dumps(accounts.uuids_by_name(names))])
     yield "}"
 
 
