@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import re
+import secrets
+import time
 from collections.abc import Iterator
 from typing import Any
 
+import httpx
+import jwt
 import pytest
 from django.core.cache import cache
 from django.test import Client
@@ -14,7 +18,7 @@ from synnefo.astakos.models import LoginMethod, User
 from synnefo.astakos.services import providers
 from synnefo.astakos.services.user_changes import Changes, modify_user
 from tests.support.identity import PASSWORD, make_user
-from tests.support.openid_provider import Account, OpenIDProvider, browse, openid_provider, query_of
+from tests.support.openid_provider import CLIENT, Account, OpenIDProvider, browse, openid_provider, query_of
 from tests.support.sign_in import UI, form_fields, messages_of, signed_in_as, token_of
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -185,3 +189,57 @@ def test_methods_of_a_removed_provider_stay_visible_and_do_not_count_as_enabled(
     page = messages_of(client.get(f"{UI}/profile"))
     assert "Switched off" in page
     assert "oidc:uni" in page or "The University" in page
+
+
+def _logout_token(provider: OpenIDProvider, subject: str, **changes: Any) -> str:
+    """What the provider sends when somebody signs out there, by its own key."""
+    now = int(time.time())
+    claims: dict[str, Any] = {"iss": provider.issuer, "aud": CLIENT, "iat": now, "exp": now + 120, "jti": secrets.token_hex(8), "sub": subject,
+                              "events": {"http://schemas.openid.net/event/backchannel-logout": {}}}
+    found = {name: value for name, value in {**claims, **changes}.items() if value is not None}
+    keys = httpx.get(f"{provider.issuer}/.well-known/jwks.json").json()["keys"]
+    return jwt.encode(found, provider.key, "RS256", headers={"kid": keys[0]["kid"]})
+
+
+def test_a_sign_out_at_the_provider_ends_the_sessions_here(provider: OpenIDProvider) -> None:
+    user = _sign_up_verified()
+    first, second, local = Client(), Client(), Client()
+    _come(first)
+    _come(second)
+    local.force_login(user, backend="django.contrib.auth.backends.ModelBackend")
+    subject = user.login_methods.get().identifier.partition("|")[2]
+    path = f"{START}/backchannel-logout"
+    lies: list[dict[str, Any]] = [{"nonce": "x"}, {"aud": "another"}, {"iss": "https://evil.example"}, {"events": {}}, {"events": None}, {"jti": None},
+                                  {"sub": None}, {"exp": 1}]
+    for lie in lies:
+        assert first.post(path, {"logout_token": _logout_token(provider, subject, **lie)}).status_code == 400
+    assert first.post(path).status_code == 400
+    assert first.get(path).status_code == 405
+    assert Client().post(path, {"logout_token": _logout_token(provider, "somebody else")}).status_code == 200
+    assert signed_in_as(first) == signed_in_as(second) == str(user.pk)
+    token = _logout_token(provider, subject)
+    assert Client(enforce_csrf_checks=True).post(path, {"logout_token": token}).status_code == 200
+    assert Client().post(path, {"logout_token": token}).status_code == 400, "each message counts once"
+    assert first.get(f"{UI}/profile").status_code == second.get(f"{UI}/profile").status_code == 302
+    assert local.get(f"{UI}/profile").status_code == 200, "it began elsewhere"
+
+
+def test_after_signing_out_here_the_way_out_there_is_offered(provider: OpenIDProvider) -> None:
+    _sign_up_verified()
+    client = Client()
+    response = _come(client)
+    assert response.cookies["astakos_last_login_method"].value == "oidc:uni"
+    assert LoginMethod.objects.get().last_login_at is not None
+    client.post(f"{UI}/logout")
+    assert signed_in_as(client) is None
+    page = messages_of(client.get(f"{UI}/login"))
+    assert "You may still be signed in at The University" in page
+    assert f"{START}/logout" in page
+    address = client.get(f"{START}/logout").headers["Location"]
+    asked = query_of(address)
+    assert address.startswith(f"{provider.issuer}/logout/")
+    assert (asked["client_id"], asked["post_logout_redirect_uri"]) == (CLIENT, "http://testserver/astakos/ui/login")
+    there = httpx.get(address)
+    assert there.status_code in {200, 302}, "the provider understands the question"
+    assert "You may still be signed in" not in messages_of(client.get(f"{UI}/login"))
+    assert client.get(f"{START}/logout").headers["Location"] == f"{UI}/login"

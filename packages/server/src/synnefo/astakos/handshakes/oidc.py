@@ -178,7 +178,7 @@ def check_logout_token(provider: Provider, token: str) -> dict[str, Any]:
     claims = _verified(options, discover(options), token, require=["iat", "iss", "aud", "jti", "events"])
     if "nonce" in claims or not isinstance(claims["events"], dict) or LOGOUT_EVENT not in claims["events"]:
         raise Refused("not a logout token")
-    if not isinstance(claims.get("sub"), str):
+    if not any(isinstance(claims.get(name), str) and claims[name] for name in ("sub", "sid")):
         raise Refused("the logout token names nobody")
     if not cache.add(f"astakos-logout-{_digest(str(claims['jti']))}", 1, DISCOVERY_S):
         raise Refused("the logout token was used before")

@@ -26,6 +26,7 @@ from synnefo.astakos.models.projects import (
     ProjectResourceQuota,
     ProjectState,
 )
+from synnefo.astakos.models.provider_sessions import ProviderSession
 from synnefo.astakos.models.resources import Resource
 from synnefo.astakos.models.tokens import ApiToken, TokenKind
 from synnefo.astakos.models.users import Group, User
@@ -34,6 +35,6 @@ __all__ = [
     "ACTIVE_MEMBERSHIPS", "LOCAL", "AccessRule", "ApiToken", "AppCredential", "AuditRecord", "AuthPolicyProfile",
     "ClientType", "Component", "Ec2Credential", "Endpoint", "Group", "JoinPolicy", "LoginMethod", "MembershipState",
     "OAuthClient", "OAuthCode", "OAuthDevice", "OAuthGrant", "OAuthRedirect", "OAuthToken", "PendingIdentity",
-    "Project", "ProjectMembership", "ProjectResourceQuota", "ProjectState", "QueuedMail", "Resource", "Service",
+    "Project", "ProjectMembership", "ProjectResourceQuota", "ProjectState", "ProviderSession", "QueuedMail", "Resource", "Service",
     "SigningKey", "TokenKind", "User",
 ]

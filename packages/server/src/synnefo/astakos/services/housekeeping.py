@@ -9,7 +9,7 @@ from django.contrib.sessions.models import Session
 from django.utils import timezone
 
 from synnefo.astakos.models import User
-from synnefo.astakos.services import app_credentials, pending_identities, tokens, users
+from synnefo.astakos.services import app_credentials, pending_identities, provider_sessions, tokens, users
 from synnefo.astakos.services.oauth2 import devices, grants, keys
 from synnefo.common.db import transactional
 from synnefo.common.ids import UserID
@@ -34,6 +34,7 @@ _FORGETTING: dict[str, Callable[[], int]] = {
     "application credentials": lambda: app_credentials.forget_expired(batch=BATCH),
     "grants": lambda: grants.forget_dead(batch=BATCH),
     "pending identities": pending_identities.purge,
+    "sessions of providers": provider_sessions.purge,
     "waiting devices": lambda: devices.forget_expired(batch=BATCH),
 }
 

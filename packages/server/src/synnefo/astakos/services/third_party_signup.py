@@ -65,5 +65,5 @@ def _is_proven(user: User, identity: Identity, found: policies.Policies) -> bool
 def waiting_for(user: User) -> str:
     """What a new account that is not open waits for."""
     if not user.email_verified:
-        return f"A mail was sent to {user.email}. Open the link in it to confirm your address."
-    return "Your account was made and waits for approval. You will get a mail."
+        return f"Your account was made. Its address {user.email} has to be confirmed before you can sign in."
+    return "Your account was made and waits for approval."

@@ -10,9 +10,10 @@ from django.utils.http import urlencode
 
 from synnefo.astakos.services import login_methods, policies, providers
 from synnefo.astakos.ui.forms import DirectoryForm
+from synnefo.astakos.ui.provider_outcome import LAST_METHOD_COOKIE
+from synnefo.astakos.ui.provider_sign_out import LEFT
 
 register = template.Library()
-LAST_METHOD_COOKIE = "astakos_last_login_method"
 
 
 @register.simple_tag(takes_context=True)
@@ -43,6 +44,14 @@ def start_query(context: dict[str, Any]) -> str:
     if context.get("next") and "next" in given:
         values["next"] = context["next"]
     return f"?{urlencode(values)}" if values else ""
+
+
+@register.simple_tag(takes_context=True)
+def provider_left(context: dict[str, Any]) -> dict[str, Any] | None:
+    """After signing out here: the provider where the visitor may still be signed in, and whether we know the way out."""
+    request: HttpRequest | None = context.get("request")
+    left = request.session.get(LEFT) if request is not None else None
+    return left and {"provider": providers.describe(left["module"]), "has_way_out": bool(left["id_token"])}
 
 
 @register.simple_tag

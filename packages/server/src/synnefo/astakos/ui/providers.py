@@ -132,6 +132,7 @@ def _answer(request: HttpRequest, provider: Provider, memory: dict[str, Any]) ->
     if provider.module == "twitter":
         return identity.read(provider, twitter.finish(provider, query, callback=callback, memory=memory))
     claims = oidc.finish(provider, query, callback=callback, memory=memory)
+    memory |= {"id_token": claims["id_token"], "sid": str(claims.get("sid", ""))}
     options = oidc.options_of(provider)
     trusted = options.trust_email and claims.get("email_verified") is True
     return identity.read(provider, claims, is_email_trusted=trusted, group_map=options.group_map,

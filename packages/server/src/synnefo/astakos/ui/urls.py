@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import URLPattern, URLResolver, path, re_path
 
-from synnefo.astakos.ui import login_methods, oauth2, providers, third_party_signup, views
+from synnefo.astakos.ui import login_methods, oauth2, provider_sign_out, providers, third_party_signup, views
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("", views.index, name="astakos-index"),
@@ -14,6 +14,9 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("login/saml/metadata", providers.saml_metadata, name="astakos-saml-metadata"),
     re_path(r"^login/(?P<module>[a-z0-9:_-]{1,64})$", providers.start, name="astakos-provider"),
     re_path(r"^login/(?P<module>[a-z0-9:_-]{1,64})/authenticated$", providers.authenticated, name="astakos-provider-return"),
+    re_path(r"^login/(?P<module>[a-z0-9:_-]{1,64})/logout$", provider_sign_out.sign_out_there, name="astakos-provider-logout"),
+    re_path(r"^login/(?P<module>[a-z0-9:_-]{1,64})/backchannel-logout$", provider_sign_out.signed_out_there,
+            name="astakos-provider-backchannel"),
     path("signup", third_party_signup.signup, name="astakos-signup"),
     path("profile", login_methods.page, name="astakos-profile"),
     path("remove_auth_provider/<int:pk>", login_methods.remove, name="astakos-remove-method"),

@@ -13,7 +13,7 @@ from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods
 
 from synnefo.astakos.services import logins
-from synnefo.astakos.ui import provider_outcome
+from synnefo.astakos.ui import provider_outcome, provider_sign_out
 from synnefo.astakos.ui.forms import LoginForm
 from synnefo.astakos.ui.redirects import safe_next
 from synnefo.common.errors import DomainError, RateLimited
@@ -76,7 +76,7 @@ def logout(request: HttpRequest) -> HttpResponse:
     if request.method != "POST":
         context = {"next": target, "email": request.user.email, "service_name": conf.BRANDING_SERVICE_NAME}
         return render(request, "astakos/logout.html", context)
-    auth.logout(request)
+    provider_sign_out.leave(request)
     return HttpResponseRedirect(target)
 
 
