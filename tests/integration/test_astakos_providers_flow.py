@@ -262,6 +262,7 @@ def test_a_signed_in_user_adds_an_identity_unless_it_is_taken(settings_override:
     assert "cannot be added" in messages_of(other.get(f"{UI}/profile"))
     assert LoginMethod.objects.filter(module="shibboleth").count() == 1
     assert AuditRecord.objects.filter(event="login_method.add", target=user.uuid).count() == 1
+    assert "Academic account was added" in QueuedMail.objects.get().body
 
 
 def test_no_foreign_page_adds_an_identity() -> None:
@@ -312,6 +313,7 @@ def test_methods_are_removed_until_the_last_one(settings_override: Any) -> None:
     assert client.post(f"{path}/{local.pk}").status_code == 302
     user.refresh_from_db()
     assert not user.has_usable_password()
+    assert "Password was removed" in QueuedMail.objects.latest("pk").body
 
 
 def test_an_inactive_method_does_not_count_as_a_way_in() -> None:
@@ -365,7 +367,8 @@ def test_a_mail_to_the_owner_links_the_identity(settings_override: Any) -> None:
     assert "Send me the link" in page
     assert client.post(f"{UI}/login/associate", {"third_party_token": token, "email": "owner@example.org"}).status_code == 302
     client.post(f"{UI}/login/associate", {"third_party_token": token, "email": "owner@example.org"})
-    mail = QueuedMail.objects.get()
+    mail = QueuedMail.objects.get()  # one, though it was asked for twice
+    assert mail.recipient == "owner@example.org"
     link = re.search(r"http://testserver(\S+auth=\S+)", mail.body)
     assert link is not None
     assert "login" in Client().get(link[1]).headers["Location"]
@@ -432,6 +435,17 @@ def test_the_sign_in_page_offers_what_policies_allow(settings_override: Any) -> 
     page = messages_of(Client().get(f"{UI}/login"))
     assert "every way is switched off" in page
     assert 'name="password"' not in page
+
+
+def test_the_sign_up_page_offers_who_accepts_new_people(settings_override: Any) -> None:
+    client = Client()
+    assert f"{UI}/login/shibboleth?next=%2Fusage" in messages_of(client.get(f"{UI}/signup", {"next": "/usage"}))
+    assert client.get(f"{UI}/signup", {"provider": "shibboleth", "next": "/usage"}).headers["Location"] == f"{UI}/login/shibboleth?next=%2Fusage"
+    assert "no such sign-in method" in messages_of(client.get(f"{UI}/signup", {"provider": "nonsense"}))
+    settings_override(ASTAKOS_AUTH_PROVIDER_SHIBBOLETH_CREATE_POLICY=False)
+    assert client.get(f"{UI}/signup", {"provider": "shibboleth"}).status_code == 403
+    assert "login/shibboleth" not in messages_of(client.get(f"{UI}/signup"))
+    assert _signed_in(make_user()).get(f"{UI}/signup").headers["Location"] == f"{UI}/"
 
 
 def test_an_operator_releases_a_stuck_method_but_not_the_last() -> None:

@@ -15,7 +15,7 @@ from django.core.cache import cache
 from django.test import Client
 
 from synnefo.astakos.models import LoginMethod, User
-from synnefo.astakos.services import providers
+from synnefo.astakos.services import provider_sessions, providers
 from synnefo.astakos.services.user_changes import Changes, modify_user
 from tests.support.identity import PASSWORD, make_user
 from tests.support.openid_provider import CLIENT, Account, OpenIDProvider, browse, openid_provider, query_of
@@ -222,6 +222,19 @@ def test_a_sign_out_at_the_provider_ends_the_sessions_here(provider: OpenIDProvi
     assert Client().post(path, {"logout_token": token}).status_code == 400, "each message counts once"
     assert first.get(f"{UI}/profile").status_code == second.get(f"{UI}/profile").status_code == 302
     assert local.get(f"{UI}/profile").status_code == 200, "it began elsewhere"
+
+
+def test_the_provider_may_end_one_of_its_sessions_by_name(provider: OpenIDProvider) -> None:
+    user = _sign_up_verified()
+    first, second = Client(), Client()
+    for client, sid in ((first, "one"), (second, "two")):
+        _come(client)
+        provider_sessions.note(str(client.session.session_key), user, "oidc:uni", user.login_methods.get().identifier, sid)
+    token = _logout_token(provider, "", sub=None, sid="two")
+    assert Client().post(f"{START}/backchannel-logout", {"logout_token": token}).status_code == 200
+    assert first.get(f"{UI}/profile").status_code == 200
+    assert second.get(f"{UI}/profile").status_code == 302
+    assert provider_sessions.end("oidc:uni", "", "") == 0
 
 
 def test_after_signing_out_here_the_way_out_there_is_offered(provider: OpenIDProvider) -> None:

@@ -13,7 +13,7 @@ import structlog
 from django.contrib.auth.hashers import make_password
 
 from synnefo.astakos.models import LOCAL, Group, LoginMethod, User
-from synnefo.astakos.services import audit, identities, policies, providers, users
+from synnefo.astakos.services import audit, identities, policies, providers, security_mails, users
 from synnefo.astakos.services.identity import Identity, forced_fields
 from synnefo.common.db import transactional
 from synnefo.common.errors import AlreadyExists, Forbidden, NotFound, StateConflict
@@ -117,6 +117,7 @@ def link_locked(user: User, identity: Identity, *, switch_from: int | None = Non
     join(user, found.add_groups)
     audit.record("login_method.switch" if switch_from else "login_method.add", actor=user.uuid, target=user.uuid,
                  module=identity.module, identifier=identity.identifier)
+    security_mails.tell(user, f"{provider.title} was {'changed' if switch_from else 'added'} as a way to sign in to your account.")
     return method
 
 
@@ -195,6 +196,7 @@ def _drop(user: User, method: LoginMethod, *, actor: str) -> None:
         user.password = make_password(None)
         user.save(update_fields=["password", "updated_at"])
     audit.record("login_method.remove", actor=actor, target=user.uuid, module=method.module, identifier=method.identifier)
+    security_mails.tell(user, f"{providers.describe(method.module).title} was removed from the ways to sign in to your account.")
 
 
 def enable_local(user: User, hashed: str) -> None:

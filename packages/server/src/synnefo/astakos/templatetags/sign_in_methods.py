@@ -27,14 +27,6 @@ def sign_in_methods(context: dict[str, Any]) -> list[providers.Provider]:
     return sorted(usable, key=lambda provider: provider.module != last)
 
 
-@register.simple_tag
-def sign_up_methods() -> list[providers.Provider]:
-    """Providers that accept new people."""
-    found = providers.enabled()
-    allowed = policies.of_all([provider.module for provider in found])
-    return [provider for provider in found if allowed[provider.module].create]
-
-
 @register.simple_tag(takes_context=True)
 def start_query(context: dict[str, Any]) -> str:
     """What the buttons of providers carry along: where to go afterwards and what was asked for."""
