@@ -12,8 +12,7 @@ from django.http import HttpRequest
 from django.utils import timezone
 
 from synnefo.astakos.models import Component, Endpoint, Service, User
-from synnefo.astakos.services import catalog
-from synnefo.astakos.services.oauth2 import grants
+from synnefo.astakos.services import catalog, users
 from synnefo.astakos.ui import provider_outcome
 
 
@@ -41,4 +40,4 @@ def _link_what_was_brought(sender: object, request: HttpRequest, user: User, **_
 def _end_online_grants(sender: object, request: HttpRequest, user: User | None, **_: Any) -> None:
     """Grants that were meant for the session end with it."""
     if user is not None:
-        grants.revoke_all(user=user, online_only=True)
+        users.end_online_grants(user)

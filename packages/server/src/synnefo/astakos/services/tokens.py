@@ -13,7 +13,7 @@ from django.utils import timezone
 
 from synnefo.astakos.models import ApiToken, AppCredential, Ec2Credential, TokenKind, User
 from synnefo.astakos.services import passwords, throttle
-from synnefo.astakos.services.users import lock_user, parse_name
+from synnefo.astakos.services.users import end_online_grants, lock_user, parse_name
 from synnefo.common.crypto import hash_token, new_token
 from synnefo.common.db import transactional
 from synnefo.common.errors import InvalidInput, NotFound, Unauthenticated
@@ -225,6 +225,7 @@ def replace_all(user_id: UserID) -> Issued:
     """Revoke every token of the user and issue one lasting one. Raises `NotFound`."""
     user = lock_user(user_id)
     revoke_all(user)
+    end_online_grants(user)
     return issue_named(user, "renewed token")
 
 

@@ -227,12 +227,20 @@ def revoke_session_tokens(user: User) -> None:
     OAuthGrant.objects.filter(user=user, revoked_at=None).update(revoked_at=now)
 
 
+def end_online_grants(user: User) -> None:
+    """What was granted for the present session alone ends with it, and with the credentials."""
+    now = timezone.now()
+    ApiToken.objects.filter(user=user, oauth_token__grant__is_offline=False, revoked_at=None).update(revoked_at=now)
+    OAuthGrant.objects.filter(user=user, is_offline=False, revoked_at=None).update(revoked_at=now)
+
+
 def store_password(user: User, hashed: str) -> None:
     """Replace the password's hash; the account has a local login then. Sessions end by themselves: they are bound to it."""
     user.password = hashed
     user.save(update_fields=["password", "updated_at"])
     LoginMethod.objects.get_or_create(user=user, module=LOCAL, identifier="")
     revoke_issued_tokens(user)
+    end_online_grants(user)
 
 
 def change_email(user: User, email: str) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import URLPattern, URLResolver, path, re_path
 
-from synnefo.astakos.ui import login_methods, oauth2, provider_sign_out, providers, third_party_signup, views
+from synnefo.astakos.ui import login_methods, oauth2, programs, provider_sign_out, providers, third_party_signup, views
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("", views.index, name="astakos-index"),
@@ -22,4 +22,5 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("remove_auth_provider/<int:pk>", login_methods.remove, name="astakos-remove-method"),
     path("logout", views.logout, name="astakos-logout"),
     path("device", oauth2.device, name="astakos-device"),
+    path("programs", programs.page, name="astakos-programs"),
 ]

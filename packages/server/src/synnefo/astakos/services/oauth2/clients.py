@@ -13,7 +13,7 @@ from django.db import IntegrityError
 
 from synnefo.astakos.models import ClientType, OAuthClient, OAuthRedirect
 from synnefo.astakos.services import audit, passwords, throttle
-from synnefo.astakos.services.oauth2 import redirects
+from synnefo.astakos.services.oauth2 import grants, redirects
 from synnefo.astakos.services.oauth2.errors import OAuthError, invalid_client
 from synnefo.common.db import transactional
 from synnefo.common.errors import AlreadyExists, InvalidInput, NotFound
@@ -78,9 +78,7 @@ def remove(text: str) -> None:
         client = OAuthClient.objects.filter(pk=int(text)).first()
     if client is None:
         raise NotFound(f"There is no client {text}. Try: snf-manage oauth2-client-list")
-    from synnefo.astakos.services.oauth2 import grants
-
-    grants.revoke_all(client=client)
+    grants.revoke_all(client)
     audit.record("oauth2.client.removed", actor=audit.OPERATOR, target=client.identifier)
     client.delete()
 

@@ -202,23 +202,11 @@ def revoke(grant: OAuthGrant, *, why: str) -> None:
     log.info("oauth2.grant.revoked", client=grant.client.identifier, why=why)
 
 
-def revoke_all(*, user: User | None = None, client: OAuthClient | None = None, online_only: bool = False) -> None:
-    """End the grants of a user or a client; `online_only` those that were meant for the present session alone."""
-    wanted = Q(revoked_at=None)
-    if user is not None:
-        wanted &= Q(user=user)
-    if client is not None:
-        wanted &= Q(client=client)
-    if online_only:
-        wanted &= Q(is_offline=False)
-    ended = list(OAuthGrant.objects.filter(wanted).values_list("pk", flat=True))
-    if not ended:
-        return
+def revoke_all(client: OAuthClient) -> None:
+    """End everything that users granted to a client."""
     now = timezone.now()
-    for start in range(0, len(ended), 500):
-        batch = ended[start:start + 500]
-        ApiToken.objects.filter(oauth_token__grant__in=batch, revoked_at=None).update(revoked_at=now)
-        OAuthGrant.objects.filter(pk__in=batch, revoked_at=None).update(revoked_at=now)
+    ApiToken.objects.filter(oauth_token__grant__client=client, revoked_at=None).update(revoked_at=now)
+    OAuthGrant.objects.filter(client=client, revoked_at=None).update(revoked_at=now)
 
 
 def find_live(secret: str) -> OAuthToken | None:
