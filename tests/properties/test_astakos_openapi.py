@@ -1,7 +1,8 @@
 """Requests made from the OpenAPI document, good and bad, by every kind of caller, against a running server: each answer has
 a status, a type and a shape that the document names, and none is a failure of the server.
 
-Every operation gets EXAMPLES requests; `SYNNEFO_TEST_EXAMPLES=200` makes more than 20,000 in all.
+Every operation gets EXAMPLES requests; `SYNNEFO_TEST_EXAMPLES=200` makes more than 20,000 in all. The server is on SQLite, or on
+the empty database of `SYNNEFO_TEST_SITE_DATABASE_URL`.
 """
 
 from __future__ import annotations
@@ -50,7 +51,9 @@ class Target:
 
 @pytest.fixture(scope="module")
 def target(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Target]:
-    with running(tmp_path_factory.mktemp("site"), workers=2, SYNNEFO_TRUSTED_PROXIES='["127.0.0.1"]') as site, Session() as session:
+    database = os.environ.get("SYNNEFO_TEST_SITE_DATABASE_URL")
+    options = {"SYNNEFO_TRUSTED_PROXIES": '["127.0.0.1"]', **({"SYNNEFO_DATABASE_URL": database} if database else {})}
+    with running(tmp_path_factory.mktemp("site"), workers=2, **options) as site, Session() as session:
         done = subprocess.run([sys.executable, "-c", SCRIPT], env=site.environment | {"PYTHONPATH": os.pathsep.join([str(ROOT), *sys.path])},
                               capture_output=True, text=True, timeout=120, check=False)
         assert done.returncode == 0, done.stderr[-3000:]

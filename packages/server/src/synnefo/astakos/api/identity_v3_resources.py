@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.db.models import prefetch_related_objects
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 
@@ -214,6 +215,7 @@ def role_assignments(request: HttpRequest) -> HttpResponseBase:
     found = memberships.reachable(user, token) if is_own else memberships.all_memberships(user)
     wanted = request.GET.get("scope.project.id")
     named = request.GET.get("include_names", "0").lower() not in {"0", "false"}
+    prefetch_related_objects([user], "groups")
     shown = [_assignment(user, item, role, named=named)
              for item in found if wanted in {None, item.project_id}
              for role in memberships.roles_of(user, item, token if is_own else None)]

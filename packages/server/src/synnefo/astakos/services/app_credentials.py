@@ -184,8 +184,8 @@ def _store_rule(user: User, rule: Rule) -> AccessRule:
 
 
 def list_of(user: User, *, name: str = "") -> list[AppCredential]:
-    """The user's credentials, oldest first."""
-    found = AppCredential.objects.filter(user=user)
+    """The user's credentials, oldest first. One query."""
+    found = AppCredential.objects.select_related("user").filter(user=user)
     return list(found.filter(name=name) if name else found)
 
 
