@@ -131,8 +131,10 @@ def _responses(route: Route, operation: Operation, names: Mapping[tuple[int, str
         good["content"] = {kind: {} if _XML in kind else {"schema": schema} for kind in operation.reply_types}
     if operation.reply_headers:
         good["headers"] = {name: {"description": text, "schema": {"type": "string"}} for name, text in operation.reply_headers.items()}
+    others: dict[str, Any] = {kind: {} for kind in operation.reply_types if _XML in kind}
     return {str(operation.status): good} | {
-        str(status): {"description": _WORDS[status], "content": _fault(operation.faults or route.dialect, status)} for status in route.refusals()}
+        str(status): {"description": _WORDS[status], "content": _fault(operation.faults or route.dialect, status) | others}
+        for status in route.refusals()}
 
 
 def _fault(dialect: str, status: int) -> dict[str, Any]:

@@ -16,5 +16,5 @@ urlpatterns: list[URLPattern | URLResolver] = [
     re_path(r"^myaccount/?$", endpoint(GET=account.myaccount)),
     re_path(r"^myaccount/tokens/?$", endpoint(GET=account.list_tokens, POST=account.create_token)),
     re_path(r"^myaccount/tokens/(?P<token_id>[0-9]{1,18})/?$", endpoint(DELETE=account.revoke_token)),
-    re_path(r"^(?P<rest>.*)$", whatever(unknown)),
+    re_path(r"^(?P<rest>[\s\S]*)$", whatever(unknown)),
 ]

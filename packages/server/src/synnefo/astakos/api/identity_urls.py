@@ -41,7 +41,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     re_path(rf"^v2\.0/tokens/(?P<secret>{_ID})/endpoints/?$", endpoint(GET=v2.token_endpoints)),
     re_path(rf"^v2\.0/tokens/(?P<secret>{_ID})/?$", endpoint(GET=v2.validate, HEAD=v2.no_head)),
     re_path(r"^v2\.0/tenants/?$", endpoint(GET=v2.tenants)),
-    re_path(r"^v2\.0/(?P<rest>.*)$", whatever(v2.unknown)),
+    re_path(r"^v2\.0/(?P<rest>[\s\S]*)$", whatever(v2.unknown)),
     re_path(r"^v3/?(?:\.json)?$", endpoint("keystone", GET=v3.discovery)),
     _v3("auth/tokens", POST=v3.issue, GET=v3.show, DELETE=v3.revoke),
     _v3("auth/catalog", GET=v3.show_catalog),
@@ -68,5 +68,5 @@ urlpatterns: list[URLPattern | URLResolver] = [
         PUT=resources.read_only, DELETE=resources.read_only),
     *(_kept(name, listing, changes=_list_changes) for name, _, listing, _ in _collections),
     *(_kept(rf"{name}/(?P<{key}>{_ID})", show) for name, key, _, show in _collections),
-    re_path(r"^v3/(?P<rest>.*)$", whatever(resources.unknown, "keystone")),
+    re_path(r"^v3/(?P<rest>[\s\S]*)$", whatever(resources.unknown, "keystone")),
 ]

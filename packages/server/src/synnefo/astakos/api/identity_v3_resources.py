@@ -205,8 +205,8 @@ def _one(items: list[dict[str, Any]], wanted: str, what: str) -> dict[str, Any]:
     raise NotFound(f"There is no such {what}.")
 
 
-@describe("List the caller's roles by project", auth="user", reply=replies.AssignmentsReply,
-          query={"user.id": "The caller's own uuid", "scope.project.id": "Only in this project", "include_names": "Show names too"})
+@describe("List a user's roles by project", auth="user", reply=replies.AssignmentsReply, errors=(403, 404),
+          query={"user.id": "Whose: the caller's own uuid, or any for an administrator", "scope.project.id": "Only in this project", "include_names": "Show names too"})
 def role_assignments(request: HttpRequest) -> HttpResponseBase:
     """The caller's own assignments; administrators see any user's."""
     token = require_user(request)
