@@ -15,7 +15,7 @@ from onebox.state import ROOT
 VENV = ROOT / ".venv"
 PYTHON = VENV / "bin" / "python"
 DISTRIBUTIONS = ("server", "node", "client")
-WITH_LDAP = ("dev", "onebox", "server")
+WITH_LDAP = ("dev", "onebox")
 
 
 def program(name: str) -> str:

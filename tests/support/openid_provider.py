@@ -26,7 +26,7 @@ if __name__ != "__main__":
 
 START_S = 60.0
 CLIENT, SECRET = "cloud-1", "the client's secret"
-CALLBACK = "http://testserver/astakos/ui/login/{module}/authenticated"
+CALLBACK = "{site}/astakos/ui/login/{module}/authenticated"
 
 
 @dataclass(frozen=True)
@@ -82,7 +82,7 @@ def query_of(address: str) -> dict[str, str]:
 
 
 @contextlib.contextmanager
-def openid_provider(*accounts: Account, modules: tuple[str, ...] = ("oidc:uni",)) -> Iterator[OpenIDProvider]:
+def openid_provider(*accounts: Account, module: str = "oidc:uni", site: str = "http://testserver") -> Iterator[OpenIDProvider]:
     """A running provider that knows these people and one client."""
     from cryptography.hazmat.primitives.asymmetric import rsa
     from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
@@ -92,7 +92,7 @@ def openid_provider(*accounts: Account, modules: tuple[str, ...] = ("oidc:uni",)
     issuer = f"http://127.0.0.1:{port}/o"
     with tempfile.TemporaryDirectory(prefix="snf-openid-") as name:
         order = {"port": port, "issuer": issuer, "key": key, "directory": name, "accounts": [vars(account) for account in accounts],
-                 "callbacks": [CALLBACK.format(module=module) for module in modules]}
+                 "callback": CALLBACK.format(site=site, module=module), "left": f"{site}/astakos/ui/login"}
         log = (Path(name) / "log").open("wb")
         clean = {key_: value for key_, value in os.environ.items() if key_ not in {"DJANGO_SETTINGS_MODULE", "PYTHONPATH"}}
         process = subprocess.Popen([sys.executable, __file__], stdin=subprocess.PIPE, stdout=log, stderr=log, env=clean)
@@ -125,7 +125,7 @@ def _wait(process: subprocess.Popen[bytes], issuer: str, log: Path) -> None:
 def _configure(order: dict[str, Any]) -> None:
     from django.conf import settings
 
-    page = '<form method="post">{% csrf_token %}<input name="username"><input name="password" type="password"></form>'
+    page = '<form method="post">{% csrf_token %}<input name="username"><input name="password" type="password"><button>Go</button></form>'
     settings.configure(
         SECRET_KEY="a provider in a test", ALLOWED_HOSTS=["127.0.0.1"], ROOT_URLCONF="__main__", USE_TZ=True, APPEND_SLASH=False,
         LOGIN_URL="/login/", DEFAULT_AUTO_FIELD="django.db.models.BigAutoField",
@@ -152,7 +152,7 @@ def _fill(order: dict[str, Any]) -> dict[str, dict[str, Any]]:
         User.objects.create_user(account["name"], account["email"], account["password"])
     Application.objects.create(
         name="Cloud", client_id=CLIENT, client_secret=SECRET, client_type="confidential", authorization_grant_type="authorization-code",
-        redirect_uris=" ".join(order["callbacks"]), algorithm="RS256", post_logout_redirect_uris="http://testserver/astakos/ui/login")
+        redirect_uris=order["callback"], algorithm="RS256", post_logout_redirect_uris=order["left"])
     return {account["name"]: account for account in order["accounts"]}
 
 

@@ -147,7 +147,7 @@ def _serve() -> None:
                 self._send(str(entity_descriptor(servers["idp"].config)))
                 return
             hidden = "".join(f'<input name="{name}" value="{html.escape(value)}">' for name, value in query.items())
-            self._send(f'<form method="post">{hidden}<input name="username"><input name="password"></form>')
+            self._send(f'<form method="post">{hidden}<input name="username"><input name="password"><button>Go</button></form>')
 
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers["Content-Length"])).decode()
@@ -155,6 +155,7 @@ def _serve() -> None:
 
         def _send(self, text: str) -> None:
             self.send_response(200)
+            self.send_header("Content-Type", "application/xml" if self.path == "/metadata" else "text/html")
             self.end_headers()
             self.wfile.write(text.encode())
 

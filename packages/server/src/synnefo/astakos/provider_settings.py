@@ -131,5 +131,5 @@ conf.declare_family(
     "astakos", r"ASTAKOS_AUTH_PROVIDER_([A-Z0-9_]+)_(TITLE|ICON|LOGIN_TITLE|SIGNUP_TITLE|ADD_TITLE|METHOD_PROMPT|METHOD_DETAILS|"
     r"ADDED|REMOVED|SWITCHED|FAILED|CANCELLED|UNAVAILABLE|[A-Z]+_DISABLED|LIMIT_REACHED|LAST_METHOD|REQUIRED_METHOD|IN_USE|"
     r"NO_ACCOUNT|MISSING_ATTRIBUTE|WRONG_PASSWORD|ALREADY_LINKED|REQUIRED_MISSING)", str,
-    "Name, picture (path of this site) and texts of that provider, with {title}, {username}, {identifier}, {service_name}, "
+    "Name, picture (path of this site) and texts of that provider, with {title}, {username}, {identifier}, {account}, {service_name}, "
     "{provider_info_<attribute>}.")

@@ -26,7 +26,8 @@ _MAPS: dict[str, dict[str, tuple[Source, bool]]] = {
     "saml": {"identifier": ("name_id", False), "email": ("mail", True), "first_name": ("givenName", True), "last_name": ("sn", True)},
     "twitter": {"identifier": ("id", False), "first_name": ("first_name", True), "last_name": ("last_name", True)},
 }
-_INFO: dict[str, tuple[str, ...]] = {"twitter": ("screen_name",)}
+_INFO: dict[str, tuple[str, ...]] = {"twitter": ("screen_name",), "ldap": ("uid", "sAMAccountName", "mail"), "saml": ("mail",)}
+_STANDARD_INFO = ("email", "preferred_username")
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +124,7 @@ def _clean(field: str, text: str) -> str:
 
 def _info(provider: Provider, claims: Claims) -> dict[str, Any]:
     """The attributes that are kept with the login method."""
-    names = provider.setting("PROVIDER_ATTRS") or _INFO.get(provider.module, ())
+    names = provider.setting("PROVIDER_ATTRS") or _INFO.get(provider.module, _STANDARD_INFO)
     kept = {name: claims.get(name) for name in names}
     if provider.module == "shibboleth":
         kept |= {name: value for name, value in claims.items() if name.startswith("Shib-")}
@@ -132,6 +133,6 @@ def _info(provider: Provider, claims: Claims) -> dict[str, Any]:
 
 def _short(value: Any) -> Any:
     if isinstance(value, list | tuple):
-        return [_short(item) for item in value[:50]]
+        return _short(value[0]) if len(value) == 1 else [_short(item) for item in value[:50]]
     text = _first(value)
     return text.encode("utf-8", "replace").decode().replace("\x00", "")[:MAX_INFO_VALUE]

@@ -232,16 +232,22 @@ def overview(user: User) -> dict[str, list[dict[str, Any]]]:
             shown["disabled"].append({**item, "reason": provider.message("LOGIN_DISABLED")})
     for provider in offered:
         refusal = why_not_add(user, provider.module, found[provider.module])
-        if not refusal:
+        if not refusal and provider.start is not providers.Start.PASSWORD:  # a password is set by its own form
             shown["available"].append({"provider": provider, "title": provider.message("ADD_TITLE")})
         if found[provider.module].required and all(method.module != provider.module for method in active):
             shown["missing"].append({"provider": provider, "reason": provider.message("REQUIRED_MISSING")})
     return shown
 
 
+_RECOGNISABLE = ("email", "mail", "Shib-Mail", "preferred_username", "screen_name", "uid", "sAMAccountName")
+"""Kept attributes by which people know their accounts better than by identifiers, best first."""
+
+
 def _details(provider: providers.Provider, method: LoginMethod, user: User) -> str:
     info = {f"provider_info_{name}": value for name, value in method.info.items()}
-    return provider.message("METHOD_DETAILS", identifier=method.identifier or user.email, username=user.email, **info)
+    told = next((str(value) for name in _RECOGNISABLE if isinstance(value := method.info.get(name), str) and value), "")
+    identifier = method.identifier or user.email
+    return provider.message("METHOD_DETAILS", identifier=identifier, account=told or identifier, username=user.email, **info)
 
 
 def missing_required(user: User) -> list[str]:

@@ -83,7 +83,7 @@ MESSAGES = {
     "SIGNUP_TITLE": "Sign up with {title}",
     "ADD_TITLE": "Add {title}",
     "METHOD_PROMPT": "{title}",
-    "METHOD_DETAILS": "{identifier}",
+    "METHOD_DETAILS": "{account}",
     "ADDED": "You can now sign in with {title}.",
     "REMOVED": "{title} was removed from your sign-in methods.",
     "SWITCHED": "Your {title} sign-in was changed.",
