@@ -51,6 +51,12 @@ key_repository = {directory}/credentials
 enabled = {cached}
 backend = oslo_cache.dict
 """
+APPLICATION = """
+import sys
+sys.argv = ["keystone"]  # it would take gunicorn's options for its own
+from keystone.server.wsgi import initialize_public_application
+application = initialize_public_application()
+"""
 
 
 class Connection:
@@ -59,7 +65,7 @@ class Connection:
     def __init__(self, url: str) -> None:
         address = urlparse(url)
         self.host = f"{address.hostname}:{address.port}"
-        self.socket = socket.create_connection((str(address.hostname), address.port or 80))
+        self.socket = socket.create_connection((str(address.hostname), address.port or 80), timeout=30)
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
     def call(self, method: str, path: str, body: Any = None, **headers: str) -> tuple[int, dict[str, str], bytes]:
@@ -173,7 +179,8 @@ def keystone(directory: Path, database: str, *, cached: bool) -> Iterator[str]:
     for arguments in (["db_sync"], ["fernet_setup", *owner], ["credential_setup", *owner], ["bootstrap", "--bootstrap-password", PASSWORD, "--bootstrap-region-id", "r",
                       "--bootstrap-public-url", "http://127.0.0.1/v3"]):
         run([*manage, *arguments], environment)
-    with gunicorn(KEYSTONE / "bin" / "gunicorn", "keystone.wsgi.api:application", directory, environment, "/v3") as url:
+    (directory / "keystone_site.py").write_text(APPLICATION)
+    with gunicorn(KEYSTONE / "bin" / "gunicorn", "keystone_site:application", directory, environment, "/v3") as url:
         yield url
 
 
