@@ -20,7 +20,7 @@ from synnefo.astakos.services.oauth2 import redirects
 from synnefo.astakos.services.oauth2.errors import OAuthError
 from synnefo.astakos.services.user_changes import Changes, modify_user
 from tests.support import commands
-from tests.support.identity import ACCOUNT, V2, V3, Http, make_token, make_user, register_catalog
+from tests.support.identity import ACCOUNT, V2, V3, Http, make_token, make_user, register_catalog, v3_token
 from tests.support.oauth2 import (
     AUTH,
     CALLBACK,
@@ -463,3 +463,20 @@ def test_of_two_exchanges_at_once_one_wins_and_nothing_survives() -> None:
     won = next(json.loads(response.content) for response in results if response.status_code == 200)
     assert Http().get(f"{V2}/tokens/{won['access_token']}").status_code == 404
     assert SigningKey.objects.count() == 0
+
+
+def test_what_was_made_from_a_clients_token_ends_with_the_grant() -> None:
+    make_client()
+    user = make_user()
+    for end in ("code", "token", "page"):
+        code = Browser(user).code(scope="api")
+        access = exchange(code).json()["access_token"]
+        derived = Http().post(f"{V3}/auth/tokens", v3_token(access)).headers["X-Subject-Token"]
+        assert Http(derived).get(f"{V3}/auth/catalog").status_code == 200
+        if end == "code":
+            exchange(code)
+        elif end == "token":
+            post(f"{ROOT}/revoke", {"token": access}, basic())
+        else:
+            commands.run("oauth2-client-remove", "--yes", "app")
+        assert Http(derived).get(f"{V3}/auth/catalog").status_code == 401, end

@@ -33,6 +33,8 @@ class ApiToken(models.Model):
     """The first characters, so that people tell their tokens apart."""
     app_credential = models.ForeignKey("astakos.AppCredential", null=True, blank=True, on_delete=models.CASCADE, related_name="tokens")
     """What it was given for; it dies with it and is held to its access rules."""
+    oauth_grant = models.ForeignKey("astakos.OAuthGrant", null=True, blank=True, on_delete=models.CASCADE, related_name="api_tokens")
+    """What a user granted to a client; the client's token, and what was made from it, end with it."""
     methods = models.JSONField(default=list)
     audit_id = models.CharField(max_length=32)
     parent_audit_id = models.CharField(max_length=32, blank=True, default="")

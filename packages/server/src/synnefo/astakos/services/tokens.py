@@ -11,7 +11,7 @@ import structlog
 from django.db.models import Q
 from django.utils import timezone
 
-from synnefo.astakos.models import ApiToken, AppCredential, Ec2Credential, TokenKind, User
+from synnefo.astakos.models import ApiToken, AppCredential, Ec2Credential, OAuthGrant, TokenKind, User
 from synnefo.astakos.services import passwords, throttle
 from synnefo.astakos.services.users import end_online_grants, lock_user, parse_name
 from synnefo.common.crypto import hash_token, new_token
@@ -59,6 +59,7 @@ def issue_named(
 
 def _hold_to(token: ApiToken, source: ApiToken) -> None:
     token.project_id, token.is_restricted, token.app_credential = source.project_id, True, source.app_credential
+    token.oauth_grant_id = source.oauth_grant_id
     if source.roles is not None:
         token.roles = source.roles if token.roles is None else [name for name in token.roles if name in source.roles]
 
@@ -75,8 +76,16 @@ def issue_short(user: User, methods: Sequence[str], *, project_id: str = "", is_
         token.expires_at = min(expires, source.expires_at)
         token.parent_audit_id = source.audit_id
         token.roles, token.is_restricted = source.roles, source.is_restricted
-        token.app_credential = source.app_credential
+        token.app_credential, token.oauth_grant_id = source.app_credential, source.oauth_grant_id
+        token.kind = _kind_from(source)
     return _insert(token)
+
+
+def _kind_from(source: ApiToken) -> str:
+    """Tokens of credentials and clients stay what they are: they outlive a password, and end with their origin."""
+    if source.app_credential_id is not None:
+        return TokenKind.APPCRED
+    return TokenKind.OAUTH if source.oauth_grant_id is not None else TokenKind.ISSUED
 
 
 def issue_for_credential(credential: AppCredential) -> Issued:
@@ -97,10 +106,10 @@ def issue_for_key(key: Ec2Credential) -> Issued:
         expires_at=timezone.now() + datetime.timedelta(seconds=conf.ASTAKOS_V3_TOKEN_DURATION)))
 
 
-def store_for_client(user: User, secret: str, *, name: str, expires_at: datetime.datetime) -> ApiToken:
+def store_for_client(grant: OAuthGrant, secret: str, expires_at: datetime.datetime) -> ApiToken:
     """An OAuth2 access token as an API token: for all projects of the user, but not for his account's credentials."""
-    return _insert(ApiToken(user=user, kind=TokenKind.OAUTH, name=name[:150], methods=["oauth2"], is_restricted=True,
-                            expires_at=expires_at), secret).token
+    return _insert(ApiToken(user=grant.user, kind=TokenKind.OAUTH, name=grant.client.title[:150], methods=["oauth2"], is_restricted=True,
+                            oauth_grant=grant, expires_at=expires_at), secret).token
 
 
 def _insert(token: ApiToken, secret: str = "") -> Issued:

@@ -230,7 +230,7 @@ def revoke_session_tokens(user: User) -> None:
 def end_online_grants(user: User) -> None:
     """What was granted for the present session alone ends with it, and with the credentials."""
     now = timezone.now()
-    ApiToken.objects.filter(user=user, oauth_token__grant__is_offline=False, revoked_at=None).update(revoked_at=now)
+    ApiToken.objects.filter(user=user, oauth_grant__is_offline=False, revoked_at=None).update(revoked_at=now)
     OAuthGrant.objects.filter(user=user, is_offline=False, revoked_at=None).update(revoked_at=now)
 
 

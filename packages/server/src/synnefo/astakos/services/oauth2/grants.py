@@ -138,7 +138,7 @@ def _issue(grant: OAuthGrant, scope: str | None = None) -> dict[str, Any]:
     is_known = bool(granted) and granted[0] in scopes.KNOWN
     life_s = conf.OAUTH2_API_TOKEN_EXPIRES if is_known else conf.OAUTH2_TOKEN_EXPIRES
     expires = timezone.now() + datetime.timedelta(seconds=life_s)
-    api_token = _api_token(grant, secret, expires) if scopes.API in granted else None
+    api_token = tokens.store_for_client(grant, secret, expires) if scopes.API in granted else None
     OAuthToken.objects.create(grant=grant, token_hash=hash_token(secret), expires_at=expires, api_token=api_token)
     answer: dict[str, Any] = {"access_token": secret, "token_type": "Bearer", "expires_in": life_s, "scope": " ".join(granted)}
     if grant.is_offline:
@@ -146,10 +146,6 @@ def _issue(grant: OAuthGrant, scope: str | None = None) -> dict[str, Any]:
     if scopes.OPENID in granted:
         answer["id_token"] = claims.id_token(grant, secret)
     return answer
-
-
-def _api_token(grant: OAuthGrant, secret: str, expires: datetime.datetime) -> ApiToken:
-    return tokens.store_for_client(grant.user, secret, name=grant.client.title, expires_at=expires)
 
 
 def _refresh_token(grant: OAuthGrant) -> str:
@@ -198,14 +194,14 @@ def revoke(grant: OAuthGrant, *, why: str) -> None:
     """End a grant with everything that came of it. Repeatable."""
     now = timezone.now()
     OAuthGrant.objects.filter(pk=grant.pk, revoked_at=None).update(revoked_at=now)
-    ApiToken.objects.filter(oauth_token__grant=grant, revoked_at=None).update(revoked_at=now)
+    ApiToken.objects.filter(oauth_grant=grant, revoked_at=None).update(revoked_at=now)
     log.info("oauth2.grant.revoked", client=grant.client.identifier, why=why)
 
 
 def revoke_all(client: OAuthClient) -> None:
     """End everything that users granted to a client."""
     now = timezone.now()
-    ApiToken.objects.filter(oauth_token__grant__client=client, revoked_at=None).update(revoked_at=now)
+    ApiToken.objects.filter(oauth_grant__client=client, revoked_at=None).update(revoked_at=now)
     OAuthGrant.objects.filter(client=client, revoked_at=None).update(revoked_at=now)
 
 
@@ -231,7 +227,9 @@ def require_access(secret: str) -> OAuthToken:
 
 @transactional()
 def revoke_token(client: OAuthClient, secret: str) -> None:
-    """A client gives a token back; with a refresh token it gives back the grant. Unknown ones are no error."""
+    """A client gives a token back, with what was made from it; with a refresh token it gives back the whole grant. Unknown
+    ones are no error.
+    """
     found = OAuthToken.objects.select_related("grant__client", "api_token").filter(
         token_hash=hash_token(secret), grant__client=client).first()
     if found is None:
@@ -241,7 +239,8 @@ def revoke_token(client: OAuthClient, secret: str) -> None:
         return
     OAuthToken.objects.filter(pk=found.pk).update(revoked_at=timezone.now())
     if found.api_token is not None:
-        ApiToken.objects.filter(pk=found.api_token.pk, revoked_at=None).update(revoked_at=timezone.now())
+        ended = Q(pk=found.api_token.pk) | Q(oauth_grant=found.grant, oauth_token=None)
+        ApiToken.objects.filter(ended, revoked_at=None).update(revoked_at=timezone.now())
 
 
 def list_of(user: User) -> list[OAuthGrant]:
