@@ -87,25 +87,38 @@ def astakos_api_page() -> str:
         "OpenAPI 3.1 document that every installation serves at `<ASTAKOS_BASE_URL>/openapi.json`."])
 
 
+def cyclades_api_page() -> str:
+    from synnefo.cyclades.api import openapi
+
+    return _api_page(openapi.TITLE, openapi.described(), [openapi.TEXT, "Below `CYCLADES_BASE_URL`; the same as an OpenAPI document at `<CYCLADES_BASE_URL>/openapi.json`."])
+
+
+def pithos_api_page() -> str:
+    from synnefo.pithos.api import openapi
+
+    return _api_page(openapi.TITLE, openapi.described(), [openapi.TEXT, "Below `PITHOS_BASE_URL`; the same as an OpenAPI document at `<PITHOS_BASE_URL>/openapi.json`."])
+
+
 def _api_page(title: str, routes: Any, text: list[str]) -> str:
-    from synnefo.common.describe import AUTH_TEXTS
+    from synnefo.common.describe import ANY, AUTH_TEXTS
 
     lines = [f"# {title}", "", *text, "", "| who may call | with |", "| --- | --- |"]
     lines += [f"| {name} | {_cell(meaning)} |" for name, meaning in AUTH_TEXTS.items() if any(item.operation.auth == name for item in routes)]
     top = ""
-    for route in routes:
+    for route in sorted(routes, key=lambda item: item.path.split("/")[1]):
         if route.path.split("/")[1] != top:
             top = route.path.split("/")[1]
             lines += ["", f"## {top}", "", "| call | who | what | answers |", "| --- | --- | --- | --- |"]
         known = route.operation
         whom = known.auth + (f" ({', '.join(known.only)})" if known.only else "")
         query = f"?{'&'.join(known.query)}" if known.query else ""
-        answers = ", ".join(map(str, [known.status, *(item for item in route.refusals() if item != known.status)]))
+        answers = "any" if known.status == ANY else ", ".join(map(str, [known.status, *(item for item in route.refusals() if item != known.status)]))
         lines.append(f"| `{route.method} {_cell(route.path + query)}` | {whom} | {_cell(known.summary)} | {answers} |")
     return "\n".join(lines) + "\n"
 
 
-PAGES = {"settings.md": settings_page, "astakos-api.md": astakos_api_page, "faults.md": faults_page, "commands.md": commands_page, "kamaki.md": kamaki_page}
+PAGES = {"settings.md": settings_page, "astakos-api.md": astakos_api_page, "cyclades-api.md": cyclades_api_page,
+         "pithos-api.md": pithos_api_page, "faults.md": faults_page, "commands.md": commands_page, "kamaki.md": kamaki_page}
 
 
 def main() -> None:

@@ -33,6 +33,8 @@ AUTH_TEXTS: dict[Auth, str] = {
 }
 Who = Literal["self", "member", "owner", "project_admin", "helpdesk", "admin"]
 V = TypeVar("V", bound=Callable[..., Any])
+ANY = 0
+"""In place of a status: any success."""
 _ATTRIBUTE = "_operation"
 _USUAL: dict[Auth, set[int]] = {"none": set(), "user": {401, 403}, "account": {401, 403}, "caller": {401, 403},
                                "account_or_component": {401, 403}, "admin": {401, 403}}
@@ -125,6 +127,11 @@ def _parameters(given: Mapping[str, Parameter | str] | None) -> dict[str, Parame
 
 def _text_of(view: Callable[..., Any]) -> str:
     return "\n".join(line.strip() for line in (view.__doc__ or "").strip().splitlines())
+
+
+def outline(summary: str, *, auth: Auth, query: Mapping[str, Parameter | str] | None = None) -> Operation:
+    """An operation of which no shapes are known: any success, any refusal."""
+    return Operation(summary, auth, None, None, ANY, (), _parameters(query), {}, {}, (), "", (), False, "")
 
 
 def operation_of(view: Callable[..., Any]) -> Operation | None:

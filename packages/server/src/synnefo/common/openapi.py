@@ -10,7 +10,7 @@ from typing import Any
 from pydantic import TypeAdapter
 
 from synnefo import __version__
-from synnefo.common.describe import Auth, Operation, Route
+from synnefo.common.describe import ANY, Auth, Operation, Route
 from synnefo.common.faults import faults_of_status
 
 VERSION = __version__
@@ -125,6 +125,10 @@ def _parameters(route: Route, operation: Operation) -> list[dict[str, Any]]:
 
 
 def _responses(route: Route, operation: Operation, names: Mapping[tuple[int, str], Any]) -> dict[str, Any]:
+    if operation.status == ANY:
+        refusal = {"description": "A refusal, in the dialect's envelope.", "content": _any_fault(route.dialect)}
+        return {"2XX": {"description": operation.summary + "."}, "3XX": {"description": "Not modified, or found elsewhere."},
+                "4XX": refusal, "5XX": refusal}
     good: dict[str, Any] = {"description": operation.summary + "."}
     if operation.reply is not None:
         schema = names[id(operation.reply), "serialization"]
@@ -148,6 +152,14 @@ def _fault(dialect: str, status: int) -> dict[str, Any]:
     return {"application/json": {"schema": {
         "type": "object", "minProperties": 1, "maxProperties": 1, "propertyNames": {"enum": faults_of_status(status, dialect)},
         "additionalProperties": {"$ref": _REF.format(model="FaultBody")}}}}
+
+
+def _any_fault(dialect: str) -> dict[str, Any]:
+    """As `_fault`, of any status."""
+    if dialect in {"plain", "swift", *_SHARED}:
+        return _fault(dialect, 400)
+    return {"application/json": {"schema": {
+        "type": "object", "minProperties": 1, "maxProperties": 1, "additionalProperties": {"$ref": _REF.format(model="FaultBody")}}}}
 
 
 _SHARED = {"keystone": "KeystoneFault", "neutron": "NeutronFault", "oauth2": "OAuthFault"}

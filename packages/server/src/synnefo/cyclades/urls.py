@@ -2,9 +2,10 @@
 
 from django.urls import URLPattern, URLResolver, include, path, re_path
 
-from synnefo.cyclades.api import compute, images, versions, vmapi
+from synnefo.cyclades.api import compute, images, openapi, versions, vmapi
 
 urlpatterns: list[URLPattern | URLResolver] = [
+    path("openapi.json", openapi.show),
     path("network", include("synnefo.cyclades.api.network_urls")),
     re_path(r"^compute/?(?:\.json)?$", versions.compute),
     re_path(r"^compute/(?P<version>v2\.[01])/?$", versions.compute_version),

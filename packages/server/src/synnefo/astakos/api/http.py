@@ -68,6 +68,8 @@ def _with_headers(response: HttpResponseBase, dialect: str) -> HttpResponseBase:
     if "max-age" not in response.headers.get("Cache-Control", ""):
         response.headers["Cache-Control"] = "no-cache, no-store, must-revalidate"
         response.headers["Expires"] = "Thu, 01 Jan 1970 00:00:00 GMT"
+    if isinstance(response, HttpResponse) and response.content:
+        response.headers["Content-Length"] = str(len(response.content))  # else the server must cut it into chunks
     if response.headers.get("Content-Type") == "application/json":
         response.headers["Content-Type"] = "application/json; charset=UTF-8"
     if response.status_code == 401 and dialect == _KEYSTONE:
