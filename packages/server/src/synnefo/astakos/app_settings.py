@@ -35,6 +35,8 @@ _declare("ASTAKOS_RATELIMIT_RETRIES_ALLOWED", Annotated[int, Field(ge=1)], 3,
          "Wrong passwords a minute per user before waits are imposed; ten times as many per address.")
 _declare("ASTAKOS_UNVERIFIED_TTL_DAYS", Annotated[int, Field(ge=0)], 30,
          "How long an account with an unverified e-mail is kept; 0 is for ever.", unit="days")
+_declare("ASTAKOS_AUDIT_DAYS", Annotated[int, Field(ge=0, le=36500)], 0,
+         "How long the audit log is kept; 0 is for ever.", unit="days")
 _declare("ASTAKOS_LOGIN_SUCCESS_URL", str, "/", "Where sign-in leads when no page was asked for.")
 _declare("ASTAKOS_LOGOUT_NEXT", str, "", "Where sign-out leads; empty is the sign-in page.")
 _declare("ASTAKOS_COOKIE_DOMAIN", str, "", "Domain below which sign-in may send people back.")

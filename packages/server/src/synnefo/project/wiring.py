@@ -43,10 +43,11 @@ def _quota_duties() -> None:
 
 
 def _account_duties() -> None:
-    from synnefo.astakos.services import mails
+    from synnefo.astakos.services import audit, mails
     from synnefo.common import duties
 
     duties.register("mail", 5, mails.deliver)
+    duties.register("audit", 600, audit.forget_old)
 
 
 def _sign_in_providers() -> None:

@@ -11,6 +11,7 @@ from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from synnefo.astakos.models import Component, Resource
+from synnefo.astakos.services import audit
 from synnefo.common.crypto import decrypt, encrypt, hash_token, new_token
 from synnefo.common.db import transactional
 from synnefo.common.errors import AlreadyExists, InvalidInput, NotFound, StateConflict, Unauthenticated
@@ -53,6 +54,7 @@ def add_component(name: str, *, base_url: str = "", ui_url: str = "") -> tuple[C
     try:
         with transaction.atomic():
             component.save(force_insert=True)
+            audit.record("component.added", actor=audit.OPERATOR, target=name, base_url=component.base_url, ui_url=component.ui_url)
     except IntegrityError as error:
         raise AlreadyExists(f"There is already a component {name}.") from error
     log.info("component.added", component=name)
@@ -92,6 +94,7 @@ def modify_component(
     component = Component.objects.select_for_update().filter(pk=component_id).first()
     if component is None:
         raise NotFound(f"Component {component_id} does not exist.")
+    before = {"base_url": component.base_url, "ui_url": component.ui_url}
     if base_url is not None:
         component.base_url = parse_url(base_url, "base-url")
     if ui_url is not None:
@@ -102,6 +105,8 @@ def modify_component(
     component.save()
     if purge_services:
         component.services.all().delete()
+    audit.record("component.modified", actor=audit.OPERATOR, target=component.name, new_token=fresh is not None,
+                 purged=purge_services, before=before, after={"base_url": component.base_url, "ui_url": component.ui_url})
     return fresh
 
 
@@ -113,12 +118,14 @@ def _replace_token(component: Component, token: str, grace_hours: float) -> None
     _set_token(component, token)
 
 
-def remove_component(component: Component) -> None:
-    """With its services and endpoints. Raises `StateConflict` while there are resources that it counts."""
+@transactional()
+def remove_component(component: Component, *, force: bool = False) -> None:
+    """With its services and endpoints. Raises `StateConflict` while there are resources that it counts, unless forced."""
     resources = Resource.objects.filter(component=component.name).values_list("name", flat=True)[:5]
-    if resources:
+    if resources and not force:
         raise StateConflict(f"Component {component.name} still counts resources: {', '.join(resources)}")
-    component.delete()
+    Component.objects.select_for_update().filter(pk=component.pk).delete()
+    audit.record("component.removed", actor=audit.OPERATOR, target=component.name, resources=list(resources))
     log.info("component.removed", component=component.name)
 
 

@@ -9,7 +9,7 @@ from django.contrib.sessions.models import Session
 from django.utils import timezone
 
 from synnefo.astakos.models import User
-from synnefo.astakos.services import app_credentials, pending_identities, provider_sessions, tokens, users
+from synnefo.astakos.services import app_credentials, audit, pending_identities, provider_sessions, tokens, users
 from synnefo.astakos.services.oauth2 import devices, grants, keys
 from synnefo.common.db import transactional
 from synnefo.common.ids import UserID
@@ -35,6 +35,7 @@ _FORGETTING: dict[str, Callable[[], int]] = {
     "grants": lambda: grants.forget_dead(batch=BATCH),
     "pending identities": pending_identities.purge,
     "sessions of providers": provider_sessions.purge,
+    "audit records": lambda: audit.forget_old(batch=BATCH),
     "waiting devices": lambda: devices.forget_expired(batch=BATCH),
 }
 

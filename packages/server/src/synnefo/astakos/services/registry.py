@@ -9,7 +9,7 @@ import structlog
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from synnefo.astakos.models import Component, Endpoint, Resource, Service
-from synnefo.astakos.services import components, resources, users
+from synnefo.astakos.services import audit, components, resources, users
 from synnefo.common import registration
 from synnefo.common.db import transactional
 from synnefo.common.errors import InvalidInput, NotFound, StateConflict
@@ -62,6 +62,8 @@ def _store(definitions: dict[str, ServiceDefinition]) -> list[str]:
     done: list[str] = []
     for name, definition in definitions.items():
         done += _store_service(name, definition)
+        audit.record("service.imported", actor=audit.OPERATOR, target=name, component=definition.component,
+                     urls=[str(endpoint["publicURL"]) for endpoint in definition.endpoints])
     return done
 
 

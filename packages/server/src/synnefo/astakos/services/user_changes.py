@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from django.contrib.auth.hashers import make_password
 
 from synnefo.astakos.models import Group, User
-from synnefo.astakos.services import passwords, users
+from synnefo.astakos.services import audit, passwords, permissions, users
 from synnefo.common.db import transactional
 from synnefo.common.errors import InvalidInput, NotFound, StateConflict
 from synnefo.common.ids import UserID
@@ -29,6 +30,8 @@ class Changes:
     email: str | None = None
     add_groups: tuple[str, ...] = ()
     delete_groups: tuple[str, ...] = ()
+    add_permissions: tuple[str, ...] = ()
+    delete_permissions: tuple[str, ...] = ()
 
     @property
     def is_empty(self) -> bool:
@@ -56,6 +59,7 @@ def _current(user_id: UserID) -> User:
 @transactional()
 def _apply(user_id: UserID, changes: Changes, hashed: str) -> list[str]:
     user = users.lock_user(user_id)
+    before = _shown(user)
     done: list[str] = []
     if changes.set_admin is not None:
         user.is_superuser = changes.set_admin
@@ -64,7 +68,23 @@ def _apply(user_id: UserID, changes: Changes, hashed: str) -> list[str]:
     done += _moderate(user, changes)
     done += _switch(user, changes)
     done += _describe(user, changes, hashed)
+    done += _permit(user, changes)
+    _note(user, before, has_new_password=bool(hashed))
     return done
+
+
+def _shown(user: User) -> dict[str, Any]:
+    """What the audit log compares; no secret is in it."""
+    return {"email": user.email, "first_name": user.first_name, "last_name": user.last_name, "admin": user.is_superuser,
+            "status": user.status, "groups": sorted(user.groups.values_list("name", flat=True)),
+            "permissions": permissions.own(user)}
+
+
+def _note(user: User, before: dict[str, Any], *, has_new_password: bool) -> None:
+    after = _shown(user)
+    changed = [name for name, value in after.items() if value != before[name]]
+    audit.record("user.modified", actor=audit.OPERATOR, target=user.uuid, new_password=has_new_password,
+                 before={name: before[name] for name in changed}, after={name: after[name] for name in changed})
 
 
 def _moderate(user: User, changes: Changes) -> list[str]:
@@ -120,6 +140,14 @@ def _describe(user: User, changes: Changes, hashed: str) -> list[str]:
     if changes.email is not None:
         users.change_email(user, changes.email)
         done.append(f"E-mail changed to {user.email}")
+    return done
+
+
+def _permit(user: User, changes: Changes) -> list[str]:
+    done = [f"Permission {name} given" if permissions.grant(user, name) else f"Permission {name} was there already"
+            for name in changes.add_permissions]
+    done += [f"Permission {name} taken" if permissions.withdraw(user, name) else f"There was no permission {name}"
+             for name in changes.delete_permissions]
     return done
 
 

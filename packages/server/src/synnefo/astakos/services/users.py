@@ -18,7 +18,7 @@ from django.db.models import Q
 from django.utils import timezone
 
 from synnefo.astakos.models import LOCAL, ApiToken, Group, LoginMethod, OAuthGrant, TokenKind, User
-from synnefo.astakos.services import identities, passwords, policies, projects
+from synnefo.astakos.services import audit, identities, passwords, policies, projects
 from synnefo.common.db import transactional
 from synnefo.common.errors import AlreadyExists, InvalidInput, NotFound, StateConflict
 from synnefo.common.ids import UserID
@@ -110,6 +110,8 @@ def _insert(user: User, groups: list[str], *, verified: bool, accepted: bool, po
         verify(user)
     if verified and accepted and not user.moderated:
         accept(user, policy)
+    audit.record("user.created", actor=audit.OPERATOR, target=user.uuid, email=user.email, status=user.status, groups=groups,
+                 admin=user.is_superuser)
     log.info("user.create.done", user=user.uuid, status=user.status)
     return user
 
@@ -258,4 +260,5 @@ def delete_account(user_id: UserID) -> None:
     user = lock_user(user_id)
     if user.moderated and not user.is_rejected:
         raise StateConflict(f"The account {user.email} was accepted: deactivate it instead.")
+    audit.record("user.deleted", actor=audit.OPERATOR, target=user.uuid, email=user.email, status=user.status)
     user.delete()

@@ -25,6 +25,7 @@ class Command(ListCommand):
         "moderated": Field("moderated", "Whether an operator or a rule has decided on the account"),
         "status": Field(lambda user: user.status, "State in words"),
         "groups": Field(lambda user: [group.name for group in user.groups.all()], "Groups"),
+        "providers": Field(lambda user: [str(method) for method in user.login_methods.all() if method.active], "Ways to sign in"),
         "last_login": Field("last_login", "Last sign-in"),
         "date_joined": Field("date_joined", "When the account was made"),
     }
@@ -43,7 +44,7 @@ class Command(ListCommand):
         return False
 
     def get_queryset(self, options: Mapping[str, Any]) -> QuerySet[Any]:
-        found = User.objects.prefetch_related("groups")
+        found = User.objects.prefetch_related("groups", "login_methods")
         for group in options.get("group", ()):
             found = found.filter(groups__name=group)
         if options.get("active"):

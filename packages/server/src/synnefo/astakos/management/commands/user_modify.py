@@ -36,6 +36,10 @@ class Command(BaseCommand):
         parser.add_argument("--last-name", default=None)
         parser.add_argument("--add-group", action="append", default=[], metavar="GROUP", help="May be repeated.")
         parser.add_argument("--delete-group", action="append", default=[], metavar="GROUP", help="May be repeated.")
+        parser.add_argument("--add-permission", action="append", default=[], metavar="PERMISSION",
+                            help="Give a permission, which is made when missing. May be repeated.")
+        parser.add_argument("--delete-permission", action="append", default=[], metavar="PERMISSION",
+                            help="Take a permission. May be repeated.")
         parser.add_argument("--base-quota", "--set-base-quota", nargs=2, action="append", default=[],
                             metavar=("RESOURCE", "VALUE"), help="Set the base quota of a resource. May be repeated.")
         parser.add_argument("--all", action="store_true", help="With --base-quota: of all accepted users.")
@@ -76,7 +80,8 @@ class Command(BaseCommand):
             verify=options["verify"], accept=options["accept"], active=options["active"],
             inactive_reason=options["inactive_reason"], password=password, first_name=options["first_name"],
             last_name=options["last_name"], email=options["set_email"], add_groups=tuple(options["add_group"]),
-            delete_groups=tuple(options["delete_group"]))
+            delete_groups=tuple(options["delete_group"]), add_permissions=tuple(options["add_permission"]),
+            delete_permissions=tuple(options["delete_permission"]))
 
     def _quotas(self, options: dict[str, Any]) -> dict[str, int]:
         known = set(Resource.objects.values_list("name", flat=True)) if options["base_quota"] else set()

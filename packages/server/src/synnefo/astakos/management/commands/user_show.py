@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 from django.core.management.base import CommandParser
 
 from synnefo.astakos.models import Resource, User
-from synnefo.astakos.services import memberships, quotas, tokens, users
+from synnefo.astakos.services import memberships, permissions, quotas, tokens, users
 from synnefo.common.commands import Amount, Field, ShowCommand
 
 Section = tuple[str, Sequence[str], Iterable[Sequence[Any]]]
@@ -25,6 +25,9 @@ class Command(ShowCommand):
         "default project": Field("default_project_id", ""), "last login": Field("last_login", ""),
         "date joined": Field("date_joined", ""), "last update": Field("updated_at", ""),
         "groups": Field(lambda user: [group.name for group in user.groups.all()], ""),
+        "permissions": Field(permissions.own, ""), "group permissions": Field(permissions.of_groups, ""),
+        "providers": Field(lambda user: [str(method) for method in user.login_methods.all() if method.active], ""),
+        "username": Field("username", ""),
     }
 
     def add_show_arguments(self, parser: CommandParser) -> None:
