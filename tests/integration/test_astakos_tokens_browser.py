@@ -11,6 +11,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 import pytest
+from axe_playwright_python.sync_playwright import Axe
 from django.core.cache import cache
 from playwright.sync_api import Page, expect, sync_playwright
 from pytest_django.live_server_helper import LiveServer
@@ -82,7 +83,9 @@ def sign_in(page: Page) -> None:
 
 
 def fits(page: Page) -> bool:
-    """Whether nothing is wider than the screen."""
+    """Whether nothing is wider than the screen, and the accessibility rules hold."""
+    found = Axe().run(page)
+    assert found.violations_count == 0, found.generate_report()
     return bool(page.evaluate("document.documentElement.scrollWidth <= window.innerWidth"))
 
 
@@ -137,5 +140,6 @@ def test_a_device_code_and_a_credential_on_a_phone(page: Page) -> None:
         page.get_by_role("link", name="Download clouds.yaml").click()
     assert "application_credential_secret" in Path(download.value.path()).read_text()
     page.get_by_role("link", name="Done").click()
+    assert fits(page)
     page.get_by_role("button", name="Delete backup").click()
     expect(page.get_by_text("The application credential was deleted.")).to_be_visible()
