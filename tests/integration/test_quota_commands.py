@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import datetime
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from django.utils import timezone
 
-from synnefo.astakos.models import Component, ProjectResourceQuota, Resource, Service
+from synnefo.astakos.models import Component, Project, ProjectResourceQuota, Resource, Service
 from synnefo.astakos.quotaholder import services as ledger
 from synnefo.astakos.quotaholder.models import Commission, Holding, IssuedRequest, ProvisionLog
 from synnefo.common.ids import Serial
@@ -295,3 +296,78 @@ def test_projects_are_listed_and_shown() -> None:
     assert usage == {VM: 2, RAM: 0}
     assert run("project-show", "nobody").code == 1
     assert ProjectResourceQuota.objects.count() == 2
+
+
+# Compatibility ---------------------------------------------------------------------------------------------------
+
+
+def test_the_old_quota_command_lists_verifies_and_repairs() -> None:
+    ann, _ = user("ann@example.org")
+    user("bob@example.org")
+    listed = run("quota", "--user", "ann@example.org", "--output-format", "json")
+    assert {row["holder"] for row in listed.json()} == {ann}
+    assert "quota-list" in listed.err
+    Holding.objects.filter(resource=VM, source="").update(limit=3)
+    assert run("quota", "--verify").code == 4
+    assert run("quota", "--sync").code == 0
+    assert run("quota", "--verify").code == 0
+    assert run("quota", "--list", "--verify").code == 2
+
+
+def test_base_quota_from_a_file(tmp_path: Path) -> None:
+    ann, _ = user("ann@example.org")
+    bob, _ = user("bob@example.org")
+    file = tmp_path / "quota"
+    file.write_text(f"{ann} {VM} 3\nbob@example.org {RAM} 2G\n\n{ann}  {RAM} 1\n{ann} cyclades.moon 1\nnobody@example.org {VM} 1\n{ann} {VM} -1\n")
+    result = run("quota", "--import-base-quota", str(file))
+    assert result.code == 3
+    assert [f"Line {number} is skipped" in result.err for number in range(1, 8)] == [False, False, False, True, True, True, True]
+    limits = {(row.holder, row.resource): row.limit for row in Holding.objects.exclude(source="")}
+    assert (limits[f"user:{ann}", VM], limits[f"user:{bob}", RAM]) == (3, 2 * 1024 * MIB)
+    assert run("quota", "--import-base-quota", str(tmp_path / "none")).code == 1
+
+
+@pytest.mark.parametrize("shape", [list, dict])
+def test_default_limits_of_old_settings(settings_override: Callable[..., None], shape: type) -> None:
+    ann, _ = user("ann@example.org")
+    items = [{"name": "vm", "uplimit": 7}, {"name": RAM, "uplimit": "4G"}, {"name": "disk"}]
+    value = {"cyclades": {"resources": items if shape is list else {item["name"]: item for item in items}}}
+    settings_override(ASTAKOS_SERVICES=value)
+    assert run("astakos-init").code == 2
+    result = run("astakos-init", "--load-service-resources")
+    assert result.code == 0, result
+    assert run("astakos-init", "--load-service-resources").code == 0, "repeatable"
+    assert "keep their limits" in result.err
+    assert Resource.objects.get(name=VM).system_default == 7
+    assert Resource.objects.get(name=RAM).system_default == 4 * 1024 * MIB
+    assert Holding.objects.get(holder=f"user:{ann}", resource=VM).limit == 2**63 - 1
+
+
+def test_pruning_takes_only_what_is_over_and_unused() -> None:
+    ann, _ = user("ann@example.org")
+    bob, _ = user("bob@example.org")
+    _charge(bob, 1)
+    Project.objects.filter(uuid__in=[ann, bob]).update(state="terminated")
+    assert run("quota-verify", "--fix").code == 0
+    kept = Holding.objects.exclude(holder__contains=ann).exclude(source__contains=ann)
+    expected = set(kept.filter(usage_max__gt=0).values_list("pk", flat=True))
+    assert len(expected) == 2
+    assert run("quota-verify", "--prune", "--fix").code == 2
+    user("eve@example.org")
+    with_eve = expected | set(Holding.objects.filter(limit__gt=0).values_list("pk", flat=True))
+    assert "holdings are gone" in run("quota-verify", "--prune").err
+    assert set(Holding.objects.values_list("pk", flat=True)) == with_eve
+    assert run("quota-verify", "--include-unexpected-holdings").code == 0, "what is not needed is not missed"
+    Project.objects.filter(uuid=ann).update(state="normal")
+    assert run("quota-verify").code == 4
+    assert run("quota-verify", "--fix").code == 0
+    assert Holding.objects.filter(holder=f"user:{ann}", limit=2**63 - 1).count() == 2
+    assert_balanced(was_forced=True)
+
+
+@pytest.mark.parametrize("name", ["astakos", "cyclades", "pithos"])
+def test_services_export_themselves(name: str) -> None:
+    services = json.loads(run(f"service-export-{name}").out)
+    assert {service["component"] for service in services.values()} == {name}
+    assert [item["name"] for item in json.loads(run(f"resource-export-{name}").out)] == [
+        item["name"] for service in services.values() for item in service["resources"].values()]

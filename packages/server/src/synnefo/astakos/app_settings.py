@@ -46,6 +46,9 @@ _declare("ASTAKOS_STRICT_PROVISIONS", bool, True,
          "Refuse commissions that charge members without charging their project alike.")
 _declare("ASTAKOS_RESOURCE_CACHE_TIMEOUT", Annotated[int, Field(ge=0)], 60,
          "How long the list of visible resources is kept.", unit="seconds")
+_declare("ASTAKOS_SERVICES", dict[str, Any], {},
+         "Default limits as old installations wrote them: {service: {\"resources\": [{\"name\": ..., \"uplimit\": ...}]}}. "
+         "Read by astakos-init only.")
 _declare("ASTAKOS_PROVISION_LOG_DAYS", Annotated[int, Field(ge=1)], 400,
          "How long resolved commissions can be looked up.", unit="days")
 

@@ -301,7 +301,9 @@ def set_limits_in_transaction(limits: Mapping[type_key, int]) -> None:
     Holding.objects.bulk_create(new, batch_size=BATCH)
 
 
-def drop_idle_in_transaction(keys: Iterable[type_key]) -> int:
-    """Delete those holdings that count nothing, pending included. Needs the caller's transaction. Returns how many."""
-    idle = [row.pk for row in _lock_holdings(keys).values() if row.usage_max == 0]
+def drop_idle_in_transaction(keys: Iterable[type_key], *, only_without_limit: bool = False) -> int:
+    """Delete those holdings that count nothing, pending included, and with `only_without_limit` have a limit of 0. Needs the caller's
+    transaction. Returns how many.
+    """
+    idle = [row.pk for row in _lock_holdings(keys).values() if row.usage_max == 0 and not (only_without_limit and row.limit)]
     return sum(Holding.objects.filter(pk__in=idle[start : start + BATCH]).delete()[0] for start in range(0, len(idle), BATCH))

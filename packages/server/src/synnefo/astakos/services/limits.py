@@ -44,6 +44,20 @@ def expected(projects: Sequence[Project], resources: Sequence[Resource] | None =
             yield from _limits_of(by_id[quota.project_id], quota, members.get(quota.project_id, []))
 
 
+def inactive(projects: Sequence[Project]) -> Iterator[ledger.type_key]:
+    """Holdings whose project or membership is not active, so that nothing can be charged to them. Queries as `expected`."""
+    names = list(Resource.objects.values_list("name", flat=True))
+    for start in range(0, len(projects), CHUNK):
+        chunk = {project.pk: project for project in projects[start : start + CHUNK] if project.is_initialized}
+        for project in chunk.values():
+            if project.state != ProjectState.NORMAL:
+                yield from ((project_holder(project.uuid), "", name) for name in names)
+        for membership in ProjectMembership.objects.filter(project__in=chunk, was_accepted=True).select_related("user"):
+            project = chunk[membership.project_id]
+            if project.state != ProjectState.NORMAL or membership.state not in ACTIVE_MEMBERSHIPS:
+                yield from ((user_holder(membership.user.uuid), project_holder(project.uuid), name) for name in names)
+
+
 def _limits_of(project: Project, quota: ProjectResourceQuota, members: Iterable[ProjectMembership]) -> Iterator[tuple[ledger.type_key, int]]:
     is_active = project.state == ProjectState.NORMAL
     holder = project_holder(project.uuid)

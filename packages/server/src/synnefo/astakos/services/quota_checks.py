@@ -82,9 +82,10 @@ def _differences(projects: Sequence[Project], with_unexpected: bool) -> Iterator
     known: dict[ledger.type_key, Holding] = {row.key: row for row in queries.holdings(holders=names, sources=[""])}
     known |= {row.key: row for row in queries.holdings(sources=names)}
     wanted = dict(limits.expected(projects))
+    unneeded = {key for key in limits.inactive(projects) if key not in known}
     for key, limit in wanted.items():
         holding = known.get(key)
-        if holding is None or holding.limit != limit:
+        if (holding is None and key not in unneeded) or (holding is not None and holding.limit != limit):
             yield Mismatch(key, limit, holding.limit if holding else None)
     if with_unexpected:
         yield from (_unexplained(known[key]) for key in sorted(known.keys() - wanted.keys()))
@@ -111,3 +112,19 @@ def repair(mismatches: Sequence[Mismatch]) -> int:
     gone = ledger.drop_idle_in_transaction([item.key for item in mismatches if item.expected is None])
     log.info("quota.repaired", limits=len(wanted), unexpected=gone)
     return len(wanted) + gone
+
+
+def prune() -> int:
+    """Delete the holdings of projects that ended and members that left where the limit is 0 and nothing is used nor pending.
+
+    They come back when the project or the membership does. A hundred projects a transaction; returns how many. Repeatable.
+    """
+    return sum(_prune(chunk) for chunk in _chunks(Project.objects.order_by("pk").iterator()))
+
+
+@transactional()
+def _prune(projects: Sequence[Project]) -> int:
+    locked = list(Project.objects.select_for_update().filter(pk__in=[project.pk for project in projects]).order_by("pk"))
+    gone = ledger.drop_idle_in_transaction(limits.inactive(locked), only_without_limit=True)
+    log.info("quota.pruned", holdings=gone)
+    return gone

@@ -19,13 +19,19 @@ class Command(BaseCommand):
         parser.add_argument("--include-unexpected-holdings", action="store_true",
                             help="Look also for holdings that no project or membership explains; --fix deletes the unused ones.")
         parser.add_argument("--user", default=None, metavar="UUID|EMAIL", help="Only the holdings of this user.")
-
+        parser.add_argument("--prune", action="store_true",
+                            help="Instead, delete what ended projects and former members left behind where nothing is used.")
         parser.add_argument("--usage", action="store_true",
                             help="Check instead that counters agree with pending commissions and with each other.")
 
     def handle(self, *args: Any, **options: Any) -> None:
         if options["usage"]:
             self._usage(options)
+            return
+        if options["prune"]:
+            if options["fix"] or options["user"] is not None or options["include_unexpected_holdings"]:
+                raise CommandError("--prune goes with no other option.", code=USAGE)
+            self.note(f"{quota_checks.prune()} holdings are gone.")
             return
         user_id = None if options["user"] is None else resolve_user(options["user"])
         found = list(quota_checks.verify(user_id=user_id, with_unexpected=options["include_unexpected_holdings"]))
@@ -41,7 +47,7 @@ class Command(BaseCommand):
             raise CommandError(f"{len(found) - fixed} unexpected holdings are in use and were kept.", code=4)
 
     def _usage(self, options: dict[str, Any]) -> None:
-        if options["fix"] or options["user"] is not None or options["include_unexpected_holdings"]:
+        if options["fix"] or options["prune"] or options["user"] is not None or options["include_unexpected_holdings"]:
             raise CommandError("--usage only looks, and at everything.", code=USAGE)
         found = [(*item.key, item.text) for item in quota_checks.verify_usage()]
         if not found:
