@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import datetime
 from collections import defaultdict
 from dataclasses import dataclass
 
 from django.db.models import Sum
 from django.utils import timezone
 
+from synnefo.common.errors import NotFound, QuotaExceeded
 from synnefo.common.ids import ProjectID, UserID
 from synnefo.common.ports import quota
 from synnefo.cyclades.models import (
@@ -77,12 +77,20 @@ def differences() -> list[Difference]:
     return found
 
 
-def repair(found: list[Difference], now: datetime.datetime | None = None) -> None:
-    """Forced commissions of the differences that are not under way, one a user."""
-    by_user: dict[UserID, dict[tuple[ProjectID, str], int]] = defaultdict(dict)
-    for item in found:
-        if not item.is_pending:
-            by_user[UserID(item.user_id)][ProjectID(item.project_id), item.resource] = item.used - item.recorded
-    at = (now or timezone.now()).isoformat(timespec="seconds")
-    for user, lines in by_user.items():
-        quota("cyclades").issue(user, lines, request_id="", name=f"client: reconcile-resources-cyclades, time: {at}", force=True, auto_accept=True)
+def repair(found: list[Difference], *, force: bool = False, atomic: bool = False) -> list[tuple[Difference, str]]:
+    """Correct the ledger where no commission is under way; returns what it refused, with the reason. With `force` limits do not matter.
+
+    A commission for each difference, so that one over a limit holds up no other; with `atomic` one for all, or nothing.
+    """
+    name = f"client: reconcile-resources-cyclades, time: {timezone.now().isoformat(timespec='seconds')}"
+    open_ = [item for item in found if not item.is_pending]
+    refused: list[tuple[Difference, str]] = []
+    for group in [open_] if atomic and open_ else [[item] for item in open_]:
+        lines: dict[UserID, dict[tuple[ProjectID, str], int]] = defaultdict(dict)
+        for item in group:
+            lines[UserID(item.user_id)][ProjectID(item.project_id), item.resource] = item.used - item.recorded
+        try:
+            quota("cyclades").issue_many(lines, request_id="", name=name, force=force, auto_accept=True)
+        except (NotFound, QuotaExceeded) as error:
+            refused += [(item, error.public) for item in group]
+    return refused

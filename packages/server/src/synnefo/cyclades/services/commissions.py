@@ -14,10 +14,11 @@ import structlog
 from django.db import transaction
 from django.utils import timezone
 
+from synnefo.common.db import transactional
 from synnefo.common.errors import DependencyUnavailable, DomainError, QuotaExceeded
 from synnefo.common.ids import ProjectID, Serial, UserID
 from synnefo.common.ports import quota
-from synnefo.cyclades.models import CommissionRecord
+from synnefo.cyclades.models import CommissionRecord, Server
 
 log = structlog.get_logger(__name__)
 COMPONENT = "cyclades"
@@ -103,18 +104,36 @@ def follow_for() -> datetime.timedelta:
     return datetime.timedelta(days=1)
 
 
-def abandoned(now: datetime.datetime | None = None) -> list[Serial]:
+def abandoned(now: datetime.datetime | None = None, *, older_than: datetime.timedelta | None = None) -> list[Serial]:
     """Serials that the ledger holds for transactions of ours that never committed."""
-    limit = (now or timezone.now()) - LONGEST_REQUEST
+    limit = (now or timezone.now()) - (LONGEST_REQUEST if older_than is None else older_than)
     old = [item.serial for item in quota(COMPONENT).pending() if item.issued_at < limit]
     known = set(CommissionRecord.objects.filter(serial__in=old).values_list("serial", flat=True))
     return [serial for serial in old if serial not in known]
 
 
-def reject_abandoned(now: datetime.datetime | None = None) -> list[Serial]:
+def reject_abandoned(now: datetime.datetime | None = None, *, older_than: datetime.timedelta | None = None) -> list[Serial]:
     """Give back what nobody uses. Returns the serials."""
-    serials = abandoned(now)
+    serials = abandoned(now, older_than=older_than)
     if serials:
         quota(COMPONENT).resolve(reject=serials)
         log.warning("commission.abandoned.rejected", serials=serials)
     return serials
+
+
+def undecided(*, older_than: datetime.timedelta) -> tuple[list[Serial], list[Serial]]:
+    """Recorded serials that no job has decided: (those that a server waits for, those that nothing points to)."""
+    old = CommissionRecord.objects.filter(pending=True, created_at__lt=timezone.now() - older_than)
+    serials = [Serial(serial) for serial in old.order_by("serial").values_list("serial", flat=True)]
+    waiting = set(Server.objects.filter(serial__in=serials).values_list("serial", flat=True))
+    return [serial for serial in serials if serial in waiting], [serial for serial in serials if serial not in waiting]
+
+
+@transactional()
+def reject_undecided(serials: Sequence[Serial]) -> None:
+    """Give up what no job has decided. Should its job succeed after all, its event charges it."""
+    for server in Server.objects.select_for_update().filter(serial__in=serials).order_by("pk"):
+        server.serial = None
+        server.save(update_fields=["serial"])
+    for serial in serials:
+        decide(serial, accept=False)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import uuid
 from collections import defaultdict
 from collections.abc import Sequence
@@ -9,6 +10,7 @@ from dataclasses import dataclass
 
 from django.utils import timezone
 
+from synnefo.common.errors import NotFound, QuotaExceeded
 from synnefo.common.ids import ProjectID, Serial, UserID
 from synnefo.common.ports import QuotaUsage, quota
 from synnefo.pithos.models import Container, PendingSerial
@@ -26,10 +28,10 @@ class OpenCommissions:
     to_reject: tuple[Serial, ...]
 
 
-def open_commissions(*, now: bool = False) -> OpenCommissions:
-    """Those old enough that no request can be working on them, or all with `now`."""
-    limit = timezone.now() - charges.LONGEST_REQUEST
-    serials = [info.serial for info in quota("pithos").pending() if now or info.issued_at < limit]
+def open_commissions(*, older_than: datetime.timedelta | None = None) -> OpenCommissions:
+    """Those old enough that no request can be working on them, or than what is given; 0 is all."""
+    limit = timezone.now() - (charges.LONGEST_REQUEST if older_than is None else older_than)
+    serials = [info.serial for info in quota("pithos").pending() if older_than == datetime.timedelta() or info.issued_at < limit]
     known: set[int] = set()
     for start in range(0, len(serials), BATCH):
         known |= set(PendingSerial.objects.filter(serial__in=serials[start : start + BATCH]).values_list("serial", flat=True))
@@ -94,16 +96,20 @@ def _recorded(user_id: str | None, project_id: str | None) -> dict[tuple[str, st
             for project, resources in projects.items() if DISKSPACE in resources}
 
 
-def repair(found: Sequence[Difference], *, force: bool = False) -> int:
-    """One accepted commission a user with what differs, holdings with open commissions left out. Returns how many holdings.
+def repair(found: Sequence[Difference], *, force: bool = False, atomic: bool = False) -> list[tuple[Difference, str]]:
+    """Correct the holdings on which no commission is open; returns what the ledger refused, with the reason. With `force` limits do not matter.
 
-    Raises `QuotaExceeded` when a limit is in the way and `force` is not given.
+    An accepted commission for each holding, so that one over its limit holds up no other; with `atomic` one for all, or nothing.
     """
-    by_user: dict[UserID, dict[tuple[ProjectID, str], int]] = defaultdict(dict)
-    for item in found:
-        if not item.is_pending and item.recorded is not None:
-            by_user[item.user_id][item.project_id, DISKSPACE] = item.stored - item.recorded
     name = f"client: reconcile-resources-pithos, time: {timezone.now().isoformat(timespec='seconds')}"
-    for user, lines in by_user.items():
-        quota("pithos").issue(user, lines, request_id=str(uuid.uuid4()), name=name, force=force, auto_accept=True)
-    return sum(len(lines) for lines in by_user.values())
+    open_ = [item for item in found if not item.is_pending and item.recorded is not None]
+    refused: list[tuple[Difference, str]] = []
+    for group in [open_] if atomic and open_ else [[item] for item in open_]:
+        lines: dict[UserID, dict[tuple[ProjectID, str], int]] = defaultdict(dict)
+        for item in group:
+            lines[item.user_id][item.project_id, DISKSPACE] = item.stored - (item.recorded or 0)
+        try:
+            quota("pithos").issue_many(lines, request_id=str(uuid.uuid4()), name=name, force=force, auto_accept=True)
+        except (NotFound, QuotaExceeded) as error:
+            refused += [(item, error.public) for item in group]
+    return refused

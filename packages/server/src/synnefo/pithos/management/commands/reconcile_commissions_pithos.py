@@ -1,10 +1,11 @@
 from __future__ import annotations
 
+import datetime
 from typing import Any
 
 from django.core.management.base import CommandParser
 
-from synnefo.common.commands import BaseCommand
+from synnefo.common.commands import USAGE, BaseCommand, CommandError
 from synnefo.pithos.reconcilers import quotas
 
 
@@ -13,10 +14,16 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--fix", action="store_true", help="Accept those whose change was committed, reject the others.")
-        parser.add_argument("--now", action="store_true", help="Also look at those of the last minutes, which a request may still settle.")
+        age = parser.add_mutually_exclusive_group()
+        age.add_argument("--older-than", type=int, default=None, metavar="SECONDS",
+                         help="Leave younger ones alone: a request may still settle them.")
+        age.add_argument("--now", dest="older_than", action="store_const", const=0, help="As --older-than 0.")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        found = quotas.open_commissions(now=options["now"])
+        seconds = options["older_than"]
+        if seconds is not None and seconds < 0:
+            raise CommandError("--older-than is negative.", code=USAGE)
+        found = quotas.open_commissions(older_than=None if seconds is None else datetime.timedelta(seconds=seconds))
         if not found.to_accept and not found.to_reject:
             self.note("No unresolved commissions were found.")
             return

@@ -5,7 +5,6 @@ from typing import Any
 from django.core.management.base import CommandParser
 
 from synnefo.common.commands import BaseCommand, CommandError, resolve_user
-from synnefo.common.errors import QuotaExceeded
 from synnefo.pithos.reconcilers import quotas
 from synnefo.pithos.services.charges import DISKSPACE
 
@@ -18,6 +17,7 @@ class Command(BaseCommand):
         parser.add_argument("--project", default=None, metavar="UUID", help="Only this project.")
         parser.add_argument("--fix", action="store_true", help="Tell the quota service what is stored.")
         parser.add_argument("--force", action="store_true", help="With --fix: also beyond limits.")
+        parser.add_argument("--atomic", action="store_true", help="With --fix: everything or nothing.")
 
     def handle(self, *args: Any, **options: Any) -> None:
         user = None if options["user"] is None else resolve_user(options["user"])
@@ -34,10 +34,11 @@ class Command(BaseCommand):
                 self.note(f"A commission of {item.user_id} is open; settle it first: snf-manage reconcile-commissions-pithos --fix")
         if not options["fix"]:
             self.problems_found()
-        try:
-            fixed = quotas.repair(found, force=options["force"])
-        except QuotaExceeded as error:
-            raise CommandError(f"{error.public} Use --force to pass the limit.") from error
-        self.note(f"{fixed} holdings are set right.")
-        if fixed < len(found):
-            raise CommandError(f"{len(found) - fixed} holdings are left as they were.", code=4)
+        refused = quotas.repair(found, force=options["force"], atomic=options["atomic"])
+        for item, why in refused:
+            self.note(f"The holding of {item.user_id} in {item.project_id} is left as it was: {why}")
+        left = len(refused) + sum(item.is_pending or item.recorded is None for item in found)
+        self.note(f"{len(found) - left} holdings are set right.")
+        if left:
+            hint = " Use --force to pass limits." if refused and not options["force"] else ""
+            raise CommandError(f"{left} holdings are left as they were.{hint}", code=4)
