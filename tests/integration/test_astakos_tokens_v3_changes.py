@@ -24,6 +24,7 @@ from synnefo.astakos.models import (
 )
 from synnefo.astakos.services import factors
 from synnefo.astakos.services.user_changes import Changes, modify_user
+from tests.support import commands
 from tests.support.identity import (
     ACCOUNT,
     PASSWORD,
@@ -311,3 +312,19 @@ def test_an_account_tells_its_methods_and_whether_it_has_a_second_factor(guarded
     shown = Http(make_token(guarded)).get(f"{ACCOUNT}/myaccount").json()
     assert (shown["two_factor"], shown["auth_providers"]) == (True, [{"module": "local", "identifier": "ann@example.org", "last_login": None}])
     assert Http(make_token(make_user("bob@example.org"))).get(f"{ACCOUNT}/myaccount").json()["auth_providers"] == []
+
+
+def test_lasting_tokens_leave_a_trace_and_short_ones_do_not() -> None:
+    user = make_user()
+    api = Http(make_token(user))
+    made = api.post(f"{ACCOUNT}/myaccount/tokens", {"name": "laptop"}).json()["token"]
+    short = Http().post(f"{V3}/auth/tokens", v3_token(api.token)).headers["X-Subject-Token"]
+    api.call("DELETE", f"{V3}/auth/tokens", **{"X-Subject-Token": short})
+    assert api.call("DELETE", f"{ACCOUNT}/myaccount/tokens/{made['id']}").status_code == 204
+    by_operator = commands.run("token-add", user.email, "--name", "help", "--output-format", "json").json()
+    assert commands.run("token-revoke", "--yes", str(by_operator["id"])).code == 0
+    found = AuditRecord.objects.filter(event__startswith="token.", target=user.uuid).order_by("pk")
+    assert [(item.event, item.actor, item.details["name"]) for item in found] == [
+        ("token.created", user.uuid, "test"), ("token.created", user.uuid, "laptop"), ("token.revoked", user.uuid, "laptop"),
+        ("token.created", "operator", "help"), ("token.revoked", "operator", "help")]
+    assert made["value"] not in str([item.details for item in found])

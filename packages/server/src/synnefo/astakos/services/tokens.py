@@ -8,11 +8,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import structlog
+from django.db import transaction
 from django.db.models import Q
 from django.utils import timezone
 
 from synnefo.astakos.models import ApiToken, AppCredential, Ec2Credential, OAuthGrant, TokenKind, User
-from synnefo.astakos.services import passwords, throttle
+from synnefo.astakos.services import audit, passwords, throttle
 from synnefo.astakos.services.users import end_online_grants, lock_user, parse_name
 from synnefo.common.crypto import hash_token, new_token
 from synnefo.common.db import transactional
@@ -25,6 +26,8 @@ LAST_USED_STEP = datetime.timedelta(hours=1)
 MAX_TOKEN_LENGTH = 255
 MAX_DAYS = 3650
 MAX_NAMED_TOKENS = 100
+LASTING = frozenset({TokenKind.PRIMARY, TokenKind.NAMED, TokenKind.WEBLOGIN})
+"""Kinds whose making and end are worth a line in the audit log."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,9 +40,9 @@ class Issued:
 
 def issue_named(
     user: User, name: str, *, days: float | None = None, project_id: str = "", roles: Sequence[str] | None = None,
-    source: ApiToken | None = None,
+    source: ApiToken | None = None, actor: str = "",
 ) -> Issued:
-    """A lasting token, for `days` or ASTAKOS_AUTH_TOKEN_DURATION. One that a restricted `source` asks for reaches no
+    """A lasting token, for `days` or ASTAKOS_AUTH_TOKEN_DURATION; `actor` is who asked, if not the user. One that a restricted `source` asks for reaches no
     further than that and ends with its application credential. Raises `InvalidInput`.
     """
     life = datetime.timedelta(hours=conf.ASTAKOS_AUTH_TOKEN_DURATION)
@@ -54,7 +57,11 @@ def issue_named(
                      expires_at=timezone.now() + life)
     if source is not None and source.is_restricted:
         _hold_to(token, source)
-    return _insert(token)
+    with transaction.atomic():
+        issued = _insert(token)
+        audit.record("token.created", actor=actor or user.uuid, target=user.uuid, name=token.name, prefix=token.prefix,
+                     project=token.project_id, expires=token.expires_at.isoformat())
+    return issued
 
 
 def _hold_to(token: ApiToken, source: ApiToken) -> None:
@@ -200,9 +207,12 @@ def list_named(user: User) -> list[ApiToken]:
     return list(ApiToken.objects.filter(user=user, kind=TokenKind.NAMED, revoked_at=None).order_by("-pk"))
 
 
-def revoke(token: ApiToken) -> None:
-    """From now on it is unknown to everybody. Repeatable."""
-    ApiToken.objects.filter(pk=token.pk, revoked_at=None).update(revoked_at=timezone.now())
+def revoke(token: ApiToken, *, actor: str = "") -> None:
+    """From now on it is unknown to everybody; `actor` is who wanted that, if not the user. Repeatable."""
+    with transaction.atomic():
+        ended = ApiToken.objects.filter(pk=token.pk, revoked_at=None).update(revoked_at=timezone.now())
+        if ended and token.kind in LASTING:
+            audit.record("token.revoked", actor=actor or token.user.uuid, target=token.user.uuid, name=token.name, prefix=token.prefix)
     log.info("token.revoked", user=token.user.uuid, hashed=token.token_hash[:12])
 
 
@@ -224,7 +234,7 @@ def renew_named(user_id: UserID, token_id: int) -> Issued:
         raise NotFound(f"There is no token {token_id}.")
     revoke(old)
     return _insert(ApiToken(user=old.user, kind=TokenKind.NAMED, name=old.name, methods=old.methods, roles=old.roles,
-                            app_credential=old.app_credential,
+                            app_credential=old.app_credential, oauth_grant_id=old.oauth_grant_id,
                             project_id=old.project_id, is_restricted=old.is_restricted,
                             expires_at=timezone.now() + (old.expires_at - old.created_at)))
 

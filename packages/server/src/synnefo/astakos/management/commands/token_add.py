@@ -4,7 +4,7 @@ from typing import Any
 
 from django.core.management.base import CommandParser
 
-from synnefo.astakos.services import memberships, tokens, users
+from synnefo.astakos.services import audit, memberships, tokens, users
 from synnefo.common.commands import BaseCommand
 
 
@@ -25,6 +25,6 @@ class Command(BaseCommand):
         if project:
             project = memberships.find_membership(memberships.all_memberships(user), project_id=project).project_id
         issued = tokens.issue_named(user, options["name"], days=options["expires_in_days"], project_id=project,
-                                    roles=options["role"])
+                                    roles=options["role"], actor=audit.OPERATOR)
         self.detail({"user": user.uuid, "id": issued.token.pk, "name": issued.token.name,
                      "expires": issued.token.expires_at, "token": self.secret(issued.secret)}, options)

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from synnefo.astakos.models import ApiToken
-from synnefo.astakos.services import tokens
+from synnefo.astakos.services import audit, tokens
 from synnefo.common.commands import RemoveCommand, unknown
 from synnefo.common.errors import NotFound
 
@@ -18,4 +18,4 @@ class Command(RemoveCommand):
         token = ApiToken.objects.select_related("user").filter(pk=key, revoked_at=None).first()
         if token is None:
             raise NotFound(unknown("token", key, "token-list"))
-        tokens.revoke(token)
+        tokens.revoke(token, actor=audit.OPERATOR)
