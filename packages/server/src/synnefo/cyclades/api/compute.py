@@ -18,6 +18,7 @@ from synnefo.cyclades import policy
 from synnefo.cyclades.api import compute_actions as actions
 from synnefo.cyclades.api import compute_catalog as catalog
 from synnefo.cyclades.api import compute_parts as parts
+from synnefo.cyclades.api import compute_quotas as quotas
 from synnefo.cyclades.api import compute_servers as servers
 from synnefo.cyclades.api import requests
 from synnefo.cyclades.api.compute_call import LEGACY, MODERN, Call, type_view
@@ -141,6 +142,9 @@ ROUTES = [
     _route(r"os-keypairs", GET=catalog.list_keypairs, POST=catalog.create_keypair),
     _route(r"os-keypairs/(.+)", GET=catalog.get_keypair, DELETE=catalog.delete_keypair),
     _route(r"limits", GET=catalog.get_limits),
+    _route(r"os-quota-sets/([^/]+)", GET=quotas.show_quota_set, PUT=quotas.refuse_quota_set_change, DELETE=quotas.refuse_quota_set_change),
+    _route(r"os-quota-sets/([^/]+)/defaults", GET=quotas.show_quota_set),
+    _route(r"os-quota-sets/([^/]+)/detail", GET=quotas.show_quota_set_detail),
     _route(r"os-availability-zone", GET=catalog.get_zones),
     _route(r"extensions", GET=catalog.list_extensions),
     _route(r"extensions/([^/]+)", GET=catalog.get_extension),
