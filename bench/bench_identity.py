@@ -31,7 +31,7 @@ from tests.support.clouds import clean_environment, wait_for  # noqa: E402
 
 KEYSTONE = Path(os.environ.get("BENCH_KEYSTONE", "/var/tmp/synnefo-bench-keystone"))
 WORKERS, THREADS, CLIENTS = 2, 4, 4
-ROUNDS, SECONDS = 4, 4.0
+ROUNDS, SECONDS = int(os.environ.get("BENCH_ROUNDS", "4")), float(os.environ.get("BENCH_SECONDS", "4"))
 ACCOUNTS = 100_000
 PASSWORD = "correct horse battery"
 PACKAGES = ("keystone==30.0.0", "psycopg2-binary", "gunicorn")
@@ -257,8 +257,9 @@ def first_token(url: str, path: str, body: dict[str, Any]) -> str:
 def committing(seeds: dict[str, Any], *, is_hot: bool) -> type_action:
     """A commission and its acceptance: two calls. Hot: all clients charge one project; else each charges his own."""
     def act(connection: Connection, number: int) -> None:
-        holder = seeds["projects"][0 if is_hot else number]
-        body = {"provisions": [{"holder": holder, "source": None, "resource": "cyclades.vm", "quantity": 1}]}
+        project = seeds["projects"][0 if is_hot else number]
+        charge = {"resource": "cyclades.vm", "quantity": 1}
+        body = {"provisions": [{"holder": seeds["holder"], "source": project, **charge}, {"holder": project, "source": None, **charge}]}
         status, _, text = connection.call("POST", "/astakos/account/v1.0/commissions", body, X_Auth_Token=seeds["component"])
         assert status == 201, text
         path = f"/astakos/account/v1.0/commissions/{json.loads(text)['serial']}/action"
@@ -277,7 +278,7 @@ from tests.support.identity_seeds import make_project
 made = users.create_user("bench@example.org", first_name="B", last_name="E", password={password!r})
 admin = users.create_user("root@example.org", is_admin=True)
 projects = [make_project(made, name, [made]) for name in ["admin", "b", "c", "d"]]
-print(json.dumps({{"projects": [f"project:{{project.uuid}}" for project in projects], "component": components.token_of(components.get_component("cyclades")),
+print(json.dumps({{"holder": f"user:{{made.uuid}}", "projects": [f"project:{{project.uuid}}" for project in projects], "component": components.token_of(components.get_component("cyclades")),
     "admin": tokens.issue_named(admin, "bench").secret, "user": tokens.issue_named(made, "bench").secret}}))
 """
 MANY = """
@@ -294,9 +295,8 @@ for start in range(0, {count}, 5000):
         moderated=True, is_active=True, uuid=str(uuid.uuid4())) for n in range(start, min(start + 5000, {count}))])
     made = Project.objects.bulk_create([Project(uuid=user.uuid, realname=f"system:{{user.uuid}}", is_base=True, private=True, state=ProjectState.NORMAL,
         end_date=now + datetime.timedelta(days=999)) for user in people])
-    User.objects.filter(pk__in=[user.pk for user in people]).update(default_project_id=models_F("uuid"))
     ProjectMembership.objects.bulk_create([ProjectMembership(project=p, user=u, state=MembershipState.ACCEPTED, was_accepted=True) for p, u in zip(made, people)])
-""".replace("models_F", "__import__('django.db.models', fromlist=['F']).F")
+"""
 
 
 def many_accounts(url: str, environment: dict[str, str], seeds: dict[str, Any]) -> dict[str, Any]:
@@ -353,15 +353,17 @@ def measure(directory: Path, server: str) -> dict[str, Any]:
         own = first_token(ours, path, by_password("bench@example.org"))
         found["validation"] = in_turns({"synnefo": (ours, validating(path, own, own)),
                                         **{name: (url, validating(v3, tokens[name], tokens[name])) for name, url in theirs.items()}})
+        print(json.dumps(found), file=sys.stderr)
         found["validation for a service"] = figures(load(ours, validating(path, seeds["component"], own)), SECONDS)
         found["issue by token"] = in_turns({"synnefo": (ours, issuing(path, by_token(own))),
                                             **{name: (url, issuing(v3, by_token(tokens[name]))) for name, url in theirs.items()}})
         found["issue by password"] = in_turns({"synnefo": (ours, issuing(path, by_password("bench@example.org"))),
                                                **{name: (url, issuing(v3, by_password("admin"))) for name, url in theirs.items()}})
+        print(json.dumps(found), file=sys.stderr)
         for name, is_hot in (("commissions, a project for each client", False), ("commissions, one project for all", True)):
             found[name] = figures(load(ours, committing(seeds, is_hot=is_hot), 2 * SECONDS), 2 * SECONDS)
         found[f"{ACCOUNTS} accounts, ms"] = many_accounts(ours, environment, seeds)
-        return found
+        return found | {"load after": os.getloadavg()}
 
 
 def main() -> None:
