@@ -13,6 +13,7 @@ from typing import Any
 
 import openstack
 import pytest
+from keystoneauth1.exceptions.http import Unauthorized
 
 from tests.support.gunicorn import PASSWORD, Site, running
 
@@ -108,8 +109,10 @@ def test_openstacksdk_finds_every_service(clients: Clients) -> None:
     assert list(cloud.compute.servers()) == []
     assert [item.name for item in cloud.identity.application_credentials(user=clients.site.uuid)].count("sdk") == 1
     cloud.object_store.delete_container("sdk")
-    cloud.identity.delete_application_credential(clients.site.uuid, made["ID"])
     assert cloud.identity.find_user(clients.site.email).id == clients.site.uuid
+    cloud.identity.delete_application_credential(clients.site.uuid, made["ID"])
+    with pytest.raises(Unauthorized):
+        cloud.identity.find_user(clients.site.email)
 
 
 @pytest.mark.parametrize("login", [
