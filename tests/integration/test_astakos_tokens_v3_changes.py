@@ -328,3 +328,19 @@ def test_lasting_tokens_leave_a_trace_and_short_ones_do_not() -> None:
         ("token.created", user.uuid, "test"), ("token.created", user.uuid, "laptop"), ("token.revoked", user.uuid, "laptop"),
         ("token.created", "operator", "help"), ("token.revoked", "operator", "help")]
     assert made["value"] not in str([item.details for item in found])
+
+
+def test_a_policy_against_passwords_holds_at_the_apis_too(settings_override: Any) -> None:
+    user = make_user(password=PASSWORD)
+    settings_override(ASTAKOS_AUTH_PROVIDER_LOCAL_LOGIN_POLICY=False)
+    old = {"auth": {"passwordCredentials": {"username": user.email, "password": PASSWORD}}}
+    assert Http().post(f"{V3}/auth/tokens", v3_password(user.email)).status_code == 401
+    assert Http().post(f"{V2}/tokens", old).status_code == 401
+    token = make_token(user)
+    assert Http().post(f"{V3}/auth/tokens", v3_password(user.email, token)).status_code == 201
+    change = {"user": {"password": NEW, "original_password": PASSWORD}}
+    assert Http(token).post(f"{V3}/users/{user.uuid}/password", change).status_code == 403
+    settings_override(ASTAKOS_AUTH_PROVIDER_LOCAL_LOGIN_POLICY=True)
+    assert Http().post(f"{V3}/auth/tokens", v3_password(user.email)).status_code == 201
+    user.login_methods.update(active=False)
+    assert Http().post(f"{V3}/auth/tokens", v3_password(user.email)).status_code == 401

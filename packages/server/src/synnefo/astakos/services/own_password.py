@@ -13,7 +13,7 @@ from synnefo.common.ids import UserID
 
 def change(user: User, old: str, new: str, *, client_ip: str | None) -> None:
     """Raises `Forbidden` without a password to change, `Unauthenticated` for a wrong one, `InvalidInput`, `RateLimited`."""
-    if not user.has_usable_password():
+    if not user.has_usable_password() or not passwords.may_sign_in(user):
         raise Forbidden("This account has no password: it signs in by another provider.")
     key = f"password:{user.uuid}"
     throttle.check(key, client_ip)

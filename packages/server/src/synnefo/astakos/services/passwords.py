@@ -9,7 +9,8 @@ from django.contrib.auth import password_validation as rules
 from django.contrib.auth.hashers import check_password, make_password
 from django.core.exceptions import ValidationError
 
-from synnefo.astakos.models import User
+from synnefo.astakos.models import LOCAL, User
+from synnefo.astakos.services import policies
 from synnefo.common.errors import InvalidInput
 
 MAX_LENGTH = 1024
@@ -38,6 +39,12 @@ def require_acceptable(password: str, user: User) -> None:
             problems += error.messages
     if problems:
         raise InvalidInput(" ".join(problems), field="password")
+
+
+def may_sign_in(user: User) -> bool:
+    """Whether the account may sign in with a password at all: it has the method, and no policy forbids it."""
+    has_method = user.login_methods.filter(module=LOCAL, active=True).exists()
+    return has_method and policies.of(LOCAL, user).login
 
 
 def is_right(user: User | None, password: str) -> bool:

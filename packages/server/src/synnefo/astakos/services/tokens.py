@@ -199,6 +199,8 @@ def user_of_credentials(user: User | None, name: str, secret: str, *, client_ip:
         raise Unauthenticated("Invalid token")
     require_active(user)
     throttle.succeeded(name)
+    if not passwords.may_sign_in(user):
+        raise Unauthenticated("This account does not sign in with a password.")
     return user, None
 
 
