@@ -50,7 +50,7 @@ def _no_throttle() -> Iterator[None]:
 
 
 def make_project(name: str, *members: User) -> Project:
-    project = Project.objects.create(realname=name, state=ProjectState.NORMAL, end_date=timezone.now() + datetime.timedelta(days=9))
+    project = Project.objects.create(realname=name, state=ProjectState.ACTIVE, end_date=timezone.now() + datetime.timedelta(days=9))
     for user in members:
         ProjectMembership.objects.create(project=project, user=user, state=MembershipState.ACCEPTED, was_accepted=True)
     return project

@@ -54,7 +54,7 @@ def limit(uuid: str, amount: int, name: str = "cyclades.vm") -> None:
 
 def shared_project(owner: str, *members: str, name: str = "shared", amount: int = 9) -> str:
     """A conventional project, as an approved application would leave it."""
-    project = Project.objects.create(realname=name, owner=User.objects.get(uuid=owner), state=ProjectState.NORMAL, max_members=9,
+    project = Project.objects.create(realname=name, owner=User.objects.get(uuid=owner), state=ProjectState.ACTIVE, max_members=9,
                                      end_date="2999-01-01T00:00:00Z")
     for member in members:
         ProjectMembership.objects.create(project=project, user=User.objects.get(uuid=member), state=MembershipState.ACCEPTED, was_accepted=True)

@@ -358,7 +358,7 @@ def test_pruning_takes_only_what_is_over_and_unused() -> None:
     assert "holdings are gone" in run("quota-verify", "--prune").err
     assert set(Holding.objects.values_list("pk", flat=True)) == with_eve
     assert run("quota-verify", "--include-unexpected-holdings").code == 0, "what is not needed is not missed"
-    Project.objects.filter(uuid=ann).update(state="normal")
+    Project.objects.filter(uuid=ann).update(state="active")
     assert run("quota-verify").code == 4
     assert run("quota-verify", "--fix").code == 0
     assert Holding.objects.filter(holder=f"user:{ann}", limit=2**63 - 1).count() == 2

@@ -86,7 +86,7 @@ class TokenMachine(RuleBasedStateMachine):
             model.objects.all().delete()
         cache.clear()
         self.user = users.create_user(f"u{next(_numbers)}@example.org")
-        self.lab = Project.objects.create(realname="lab", state=ProjectState.NORMAL, end_date=timezone.now() + datetime.timedelta(days=9))
+        self.lab = Project.objects.create(realname="lab", state=ProjectState.ACTIVE, end_date=timezone.now() + datetime.timedelta(days=9))
         ProjectMembership.objects.create(project=self.lab, user=self.user, state=MembershipState.ACCEPTED)
         self.client = clients.add("app", ["https://app.example.org/"])[0]
         self.is_active, self.in_lab = True, True

@@ -63,7 +63,7 @@ def _define_resources() -> None:
 @transactional()
 def make_project(owner: User, name: str, members: list[User]) -> Project:
     """A running project with capacities, of which all of them are members."""
-    project = Project.objects.create(realname=name, owner=owner, state=ProjectState.NORMAL, max_members=10_000,
+    project = Project.objects.create(realname=name, owner=owner, state=ProjectState.ACTIVE, max_members=10_000,
                                      end_date=timezone.now() + datetime.timedelta(days=365))
     for user in members:
         ProjectMembership.objects.create(project=project, user=user, state=MembershipState.ACCEPTED, was_accepted=True)

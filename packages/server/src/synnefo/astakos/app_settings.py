@@ -67,6 +67,13 @@ _declare("OAUTH2_ID_TOKEN_ALGORITHM", Literal["RS256", "ES256"], "RS256", "How n
 _declare("OAUTH2_KEY_OVERLAP_HOURS", Annotated[int, Field(ge=2)], 24,
          "How long the public half of a replaced signing key can be fetched.", unit="hours")
 
+_declare("ASTAKOS_PROJECT_ADMINS", list[str], [], "Uuids of the users who decide about all projects.")
+_declare("ASTAKOS_PROJECT_ADMIN_GROUPS", list[str], [], "Groups whose members decide about all projects too.")
+_declare("ASTAKOS_PROJECT_EXPIRY_WARNING_DAYS", list[Annotated[int, Field(ge=0)]], [30, 7, 1],
+         "How long before its end the owner of a project is warned.", unit="days")
+_declare("QUOTA_POLICY_MODULE", str | None, None,
+         "Module with check_state_membership(membership, action) and check_state_projects(projects, action), called after each change.")
+
 conf.declare_family("astakos", r"ASTAKOS_([A-Z0-9_]+)_MESSAGE", str,
                     "Text in place of a message or mail subject of that name, with the same {placeholders}.")
 _Staff = list[tuple[str, str]]

@@ -43,11 +43,12 @@ def _quota_duties() -> None:
 
 
 def _account_duties() -> None:
-    from synnefo.astakos.services import audit, mails
+    from synnefo.astakos.services import audit, mails, project_expiry
     from synnefo.common import duties
 
     duties.register("mail", 5, mails.deliver)
     duties.register("audit", 600, audit.forget_old)
+    duties.register("project expiry", 86400, project_expiry.daily)
 
 
 def _sign_in_providers() -> None:

@@ -1,6 +1,7 @@
 """Tables of astakos."""
 
 from synnefo.astakos.models.app_credentials import AccessRule, AppCredential, Ec2Credential
+from synnefo.astakos.models.applications import ApplicationQuota, ApplicationState, ProjectApplication
 from synnefo.astakos.models.audit import AuditRecord
 from synnefo.astakos.models.components import Component, Endpoint, Service
 from synnefo.astakos.models.logins import LOCAL, LoginMethod
@@ -17,8 +18,12 @@ from synnefo.astakos.models.oauth2 import (
 )
 from synnefo.astakos.models.pending_identities import PendingIdentity
 from synnefo.astakos.models.policies import AuthPolicyProfile
+from synnefo.astakos.models.project_logs import MembershipLog, ProjectLog
 from synnefo.astakos.models.projects import (
     ACTIVE_MEMBERSHIPS,
+    ALIVE,
+    INITIALIZED,
+    SEATED,
     JoinPolicy,
     MembershipState,
     Project,
@@ -32,9 +37,10 @@ from synnefo.astakos.models.tokens import ApiToken, TokenKind
 from synnefo.astakos.models.users import Group, User
 
 __all__ = [
-    "ACTIVE_MEMBERSHIPS", "LOCAL", "AccessRule", "ApiToken", "AppCredential", "AuditRecord", "AuthPolicyProfile",
-    "ClientType", "Component", "Ec2Credential", "Endpoint", "Group", "JoinPolicy", "LoginMethod", "MembershipState",
+    "ACTIVE_MEMBERSHIPS", "ALIVE", "INITIALIZED", "LOCAL", "SEATED", "AccessRule", "ApiToken", "AppCredential", "ApplicationQuota", "ApplicationState",
+    "AuditRecord", "AuthPolicyProfile",
+    "ClientType", "Component", "Ec2Credential", "Endpoint", "Group", "JoinPolicy", "LoginMethod", "MembershipLog", "MembershipState",
     "OAuthClient", "OAuthCode", "OAuthDevice", "OAuthGrant", "OAuthRedirect", "OAuthToken", "PendingIdentity",
-    "Project", "ProjectMembership", "ProjectResourceQuota", "ProjectState", "ProviderSession", "QueuedMail", "Resource", "Service",
+    "Project", "ProjectApplication", "ProjectLog", "ProjectMembership", "ProjectResourceQuota", "ProjectState", "ProviderSession", "QueuedMail", "Resource", "Service",
     "SigningKey", "TokenKind", "User",
 ]

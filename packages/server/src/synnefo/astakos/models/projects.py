@@ -19,10 +19,14 @@ def _new_uuid() -> str:
 
 class ProjectState(models.TextChoices):
     UNINITIALIZED = "uninitialized"
-    NORMAL = "normal"
+    ACTIVE = "active"
     SUSPENDED = "suspended"
     TERMINATED = "terminated"
     DELETED = "deleted"
+
+
+INITIALIZED = (ProjectState.ACTIVE, ProjectState.SUSPENDED, ProjectState.TERMINATED)
+ALIVE = (ProjectState.ACTIVE, ProjectState.SUSPENDED)
 
 
 class JoinPolicy(models.TextChoices):
@@ -32,9 +36,12 @@ class JoinPolicy(models.TextChoices):
 
 
 class Project(models.Model):
-    """`realname` is what people see; unique among living projects."""
+    """`realname` is what people see. `name` is the same while it is claimed: unique, and null before the first approval
+    and after the end.
+    """
 
     uuid = models.CharField(max_length=36, unique=True, default=_new_uuid)
+    name = models.CharField(max_length=80, unique=True, null=True, default=None)  # noqa: DJ001 - null is not claimed
     realname = models.CharField(max_length=80)
     description = models.TextField(blank=True, default="")
     homepage = models.URLField(max_length=255, blank=True, default="")
@@ -47,6 +54,9 @@ class Project(models.Model):
     leave_policy = models.CharField(max_length=16, choices=JoinPolicy.choices, default=JoinPolicy.AUTO)
     max_members = models.BigIntegerField(default=1)
     end_date = models.DateTimeField()
+    last_application = models.ForeignKey("astakos.ProjectApplication", null=True, default=None, on_delete=models.SET_NULL, related_name="+")
+    warned_days = models.IntegerField(null=True, default=None)
+    """The last warning of the end that the owner got: so many days before."""
     created_at = models.DateTimeField(default=timezone.now)
     updated_at = models.DateTimeField(auto_now=True)
 
@@ -58,7 +68,11 @@ class Project(models.Model):
 
     @property
     def is_initialized(self) -> bool:
-        return self.state in {ProjectState.NORMAL, ProjectState.SUSPENDED, ProjectState.TERMINATED}
+        return self.state in INITIALIZED
+
+    @property
+    def is_alive(self) -> bool:
+        return self.state in ALIVE
 
 
 class MembershipState(models.TextChoices):
@@ -72,6 +86,8 @@ class MembershipState(models.TextChoices):
 
 
 ACTIVE_MEMBERSHIPS = (MembershipState.ACCEPTED, MembershipState.LEAVE_REQUESTED)
+SEATED = (*ACTIVE_MEMBERSHIPS, MembershipState.SUSPENDED)
+"""Who counts as a member and takes a seat."""
 
 
 class ProjectMembership(models.Model):
@@ -82,6 +98,9 @@ class ProjectMembership(models.Model):
     state = models.CharField(max_length=16, choices=MembershipState.choices, default=MembershipState.REQUESTED)
     was_accepted = models.BooleanField(default=False)
     created_at = models.DateTimeField(default=timezone.now)
+    overquota_state = models.CharField(max_length=255, default="OK")
+    """For the module of QUOTA_POLICY_MODULE, which also sets the date."""
+    overquota_date = models.DateTimeField(null=True, default=None)
 
     class Meta:
         constraints: ClassVar[list[models.BaseConstraint]] = [models.UniqueConstraint(fields=["project", "user"], name="membership_once")]

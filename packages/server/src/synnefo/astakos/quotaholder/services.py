@@ -79,8 +79,18 @@ def issue(client_key: str, charges: Sequence[Charge], *, name: str = "", force: 
     return serial
 
 
+def charge_in_transaction(client_key: str, charges: Sequence[Charge], *, name: str = "", force: bool = False) -> None:
+    """Charge for good, as part of what the caller's transaction does. Raises `QuotaExceeded`, `NoHolding`; nothing is charged then."""
+    _charge_now(client_key, _summed(charges), name[:4096], force, True, None)
+    COMMISSIONS.labels("issued").inc()
+
+
 @transactional()
 def _issue(client_key: str, charges: list[Charge], name: str, force: bool, auto_accept: bool, request_id: str | None) -> Serial:
+    return _charge_now(client_key, charges, name, force, auto_accept, request_id)
+
+
+def _charge_now(client_key: str, charges: list[Charge], name: str, force: bool, auto_accept: bool, request_id: str | None) -> Serial:
     digest = _digest(charges, force, auto_accept)
     known = _find_request(client_key, request_id, digest) if request_id else None
     if known is not None:

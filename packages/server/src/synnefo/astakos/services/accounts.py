@@ -27,7 +27,7 @@ def list_users(*, marker: str = "", name: str = "", limit: int, is_active: bool 
 
 def list_projects(*, marker: str = "", name: str = "", limit: int) -> list[Membership]:
     """Active projects by uuid, after `marker`, as somebody who is no member sees them."""
-    found = Project.objects.filter(state=ProjectState.NORMAL).order_by("uuid")
+    found = Project.objects.filter(state=ProjectState.ACTIVE).order_by("uuid")
     if marker:
         found = found.filter(uuid__gt=_clean(marker))
     if name:
@@ -37,7 +37,7 @@ def list_projects(*, marker: str = "", name: str = "", limit: int) -> list[Membe
 
 def get_project(project_id: str) -> Membership:
     """An active project. Raises `NotFound`."""
-    project = Project.objects.filter(state=ProjectState.NORMAL, uuid=_clean(project_id).lower()).first()
+    project = Project.objects.filter(state=ProjectState.ACTIVE, uuid=_clean(project_id).lower()).first()
     if project is None:
         raise NotFound("There is no such project.")
     return _outside(project)

@@ -50,16 +50,16 @@ def inactive(projects: Sequence[Project]) -> Iterator[ledger.type_key]:
     for start in range(0, len(projects), CHUNK):
         chunk = {project.pk: project for project in projects[start : start + CHUNK] if project.is_initialized}
         for project in chunk.values():
-            if project.state != ProjectState.NORMAL:
+            if project.state != ProjectState.ACTIVE:
                 yield from ((project_holder(project.uuid), "", name) for name in names)
         for membership in ProjectMembership.objects.filter(project__in=chunk, was_accepted=True).select_related("user"):
             project = chunk[membership.project_id]
-            if project.state != ProjectState.NORMAL or membership.state not in ACTIVE_MEMBERSHIPS:
+            if project.state != ProjectState.ACTIVE or membership.state not in ACTIVE_MEMBERSHIPS:
                 yield from ((user_holder(membership.user.uuid), project_holder(project.uuid), name) for name in names)
 
 
 def _limits_of(project: Project, quota: ProjectResourceQuota, members: Iterable[ProjectMembership]) -> Iterator[tuple[ledger.type_key, int]]:
-    is_active = project.state == ProjectState.NORMAL
+    is_active = project.state == ProjectState.ACTIVE
     holder = project_holder(project.uuid)
     yield (holder, "", quota.resource.name), quota.project_capacity if is_active else 0
     for membership in members:

@@ -35,8 +35,8 @@ def create_system_project(user: User) -> Project:
         return known
     lock_definitions()
     project = Project.objects.create(
-        uuid=user.uuid, realname=f"system:{user.uuid}", description=f"system project for user {user.email}", is_base=True, private=True,
-        state=ProjectState.NORMAL, join_policy=JoinPolicy.CLOSED, leave_policy=JoinPolicy.CLOSED, max_members=1,
+        uuid=user.uuid, name=f"system:{user.uuid}", realname=f"system:{user.uuid}", description=f"system project for user {user.email}", is_base=True, private=True,
+        state=ProjectState.ACTIVE, join_policy=JoinPolicy.CLOSED, leave_policy=JoinPolicy.CLOSED, max_members=1,
         end_date=timezone.now() + LIFETIME)
     ProjectMembership.objects.create(project=project, user=user, state=MembershipState.ACCEPTED, was_accepted=True)
     ProjectResourceQuota.objects.bulk_create([
@@ -49,8 +49,8 @@ def create_system_project(user: User) -> Project:
 
 
 def list_active_projects(user_id: UserID) -> list[Project]:
-    """Projects that count for the user: in state normal with an accepted membership, his own included. One query."""
-    return list(Project.objects.filter(state=ProjectState.NORMAL, memberships__user__uuid=user_id, memberships__state__in=ACTIVE_MEMBERSHIPS)
+    """Projects that count for the user: active with an accepted membership, his own included. One query."""
+    return list(Project.objects.filter(state=ProjectState.ACTIVE, memberships__user__uuid=user_id, memberships__state__in=ACTIVE_MEMBERSHIPS)
                 .order_by("pk"))
 
 
@@ -74,7 +74,7 @@ def set_default_project(user_id: UserID, uuid: str) -> None:
         raise NotFound(f"Project {uuid[:36]} does not exist, or you are not a member of it.")
     if membership.project.state in {ProjectState.TERMINATED, ProjectState.DELETED}:
         raise StateConflict("The project has ended.")
-    if membership.project.state != ProjectState.NORMAL or membership.state not in ACTIVE_MEMBERSHIPS:
+    if membership.project.state != ProjectState.ACTIVE or membership.state not in ACTIVE_MEMBERSHIPS:
         raise Forbidden("The project is not active, or you are not an accepted member of it.")
     User.objects.filter(uuid=user_id).update(default_project=membership.project.uuid)
     log.info("project.default.set", project=membership.project.uuid)

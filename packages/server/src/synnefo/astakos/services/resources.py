@@ -70,7 +70,7 @@ def _text(definition: Mapping[str, Any], key: str) -> str:
 
 
 def _add_to_projects(resource: Resource) -> None:
-    projects = list(Project.objects.filter(state__in=(ProjectState.NORMAL, ProjectState.SUSPENDED, ProjectState.TERMINATED)))
+    projects = list(Project.objects.filter(state__in=(ProjectState.ACTIVE, ProjectState.SUSPENDED, ProjectState.TERMINATED)))
     defaults = {project.pk: resource.system_default if project.is_base else resource.project_default for project in projects}
     ProjectResourceQuota.objects.bulk_create([
         ProjectResourceQuota(project=project, resource=resource, project_capacity=defaults[project.pk], member_capacity=defaults[project.pk])

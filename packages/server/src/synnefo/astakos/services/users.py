@@ -18,7 +18,7 @@ from django.db.models import Q
 from django.utils import timezone
 
 from synnefo.astakos.models import LOCAL, ApiToken, Group, LoginMethod, OAuthGrant, TokenKind, User
-from synnefo.astakos.services import audit, identities, passwords, policies, projects
+from synnefo.astakos.services import audit, identities, passwords, policies, projects, user_projects
 from synnefo.common.db import transactional
 from synnefo.common.errors import AlreadyExists, InvalidInput, NotFound, StateConflict
 from synnefo.common.ids import UserID
@@ -197,6 +197,8 @@ def activate(user: User) -> None:
     was_deactivated = user.deactivated_at is not None
     user.is_active, user.deactivated_at, user.deactivated_reason = True, None, ""
     user.save(update_fields=["is_active", "deactivated_at", "deactivated_reason", "updated_at"])
+    if was_deactivated:
+        user_projects.restore_all(user)
     log.info("user.activated", user=user.uuid, again=was_deactivated)
 
 
@@ -208,6 +210,7 @@ def deactivate(user: User, reason: str = "") -> None:
     user.save(update_fields=["is_active", "deactivated_at", "deactivated_reason", "updated_at"])
     revoke_issued_tokens(user)
     revoke_session_tokens(user)
+    user_projects.suspend_all(user)
     log.info("user.deactivated", user=user.uuid)
 
 
