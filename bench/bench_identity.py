@@ -48,9 +48,11 @@ key_repository = {directory}/receipts
 [credential]
 key_repository = {directory}/credentials
 [cache]
-enabled = {cached}
-backend = oslo_cache.dict
+enabled = true
+backend = {cache}
 """
+CACHES = {"keystone": "dogpile.cache.null", "keystone_cached": "oslo_cache.dict"}
+"""As it comes, and with a cache in each worker's memory, where a revoked token stays good until it is forgotten there."""
 APPLICATION = """
 import sys
 sys.argv = ["keystone"]  # it would take gunicorn's options for its own
@@ -190,12 +192,12 @@ def install_keystone() -> None:
 
 
 @contextmanager
-def keystone(directory: Path, database: str, *, cached: bool) -> Iterator[str]:
+def keystone(directory: Path, database: str, cache: str) -> Iterator[str]:
     directory.mkdir()
     for name in ("fernet", "receipts", "credentials"):
         (directory / name).mkdir(mode=0o700)
     settings = directory / "keystone.conf"
-    settings.write_text(CONFIGURATION.format(directory=directory, database=database, cached=cached))
+    settings.write_text(CONFIGURATION.format(directory=directory, database=database, cache=cache))
     environment = clean_environment() | {"OS_KEYSTONE_CONFIG_FILES": str(settings)}
     manage = [str(KEYSTONE / "bin" / "keystone-manage"), "--config-file", str(settings)]
     owner = ["--keystone-user", getpass.getuser(), "--keystone-group", grp.getgrgid(os.getgid()).gr_name]
@@ -346,8 +348,8 @@ def measure(directory: Path, server: str) -> dict[str, Any]:
         ours, environment = stack.enter_context(synnefo(directory / "synnefo", _database(server, "ours")))
         seeds = json.loads(python(SEED.format(password=PASSWORD), environment).splitlines()[-1])
         found: dict[str, Any] = {"cores": os.cpu_count(), "load before": os.getloadavg(), "clients": CLIENTS, "workers": WORKERS, "threads": THREADS}
-        theirs = {name: stack.enter_context(keystone(directory / name, _database(server, name).replace("postgresql:", "postgresql+psycopg2:"), cached=cached))
-                  for name, cached in (("keystone", False), ("keystone_cached", True))}
+        theirs = {name: stack.enter_context(keystone(directory / name, _database(server, name).replace("postgresql:", "postgresql+psycopg2:"), cache))
+                  for name, cache in CACHES.items()}
         v3, path = "/v3/auth/tokens", "/astakos/identity/v3/auth/tokens"
         tokens = {name: first_token(url, v3, by_password("admin")) for name, url in theirs.items()}
         own = first_token(ours, path, by_password("bench@example.org"))

@@ -71,6 +71,8 @@ def _call(route: Route, seeds: Seeds, kind: str) -> Any:
 
 
 def _filled(text: str, seeds: Seeds) -> str:
+    unknown = set(re.findall(r"\{(\w+)\}", text)) - set(seeds.named)
+    assert not unknown, f"tests/support/identity_seeds.py makes nothing that these name: {unknown}"
     return re.sub(r"\{(\w+)\}", lambda part: seeds.named[part[1]], text)
 
 
