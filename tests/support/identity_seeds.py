@@ -23,6 +23,7 @@ from synnefo.astakos.models import (
 )
 from synnefo.astakos.services import (
     app_credentials,
+    applications,
     components,
     ec2,
     limits,
@@ -34,6 +35,7 @@ from synnefo.astakos.services import (
 )
 from synnefo.astakos.services.app_credentials import Rule, Wish
 from synnefo.astakos.services.oauth2 import clients
+from synnefo.astakos.services.project_definitions import Definition
 from synnefo.common.db import transactional
 from tests.support.identity import PASSWORD, register_catalog
 
@@ -97,6 +99,8 @@ def seed() -> Seeds:
     user_changes.modify_user(people["suspended"].user_id, user_changes.Changes(active=False))
     named = {**_things(people["member"], token, project.uuid), "project_id": project.uuid, "user_id": people["member"].uuid,
              "token_id": str(token.pk), "secret": secrets_of["member"], "domain_id": "default", "role_id": "member", "region_id": "default",
+             "membership_id": str(project.memberships.get(user=people["member"]).pk),
+             "app_id": str(applications.submit(people["owner"], Definition(name="new.example.org", end_date=project.end_date)).pk),
              "group_id": str(people["helpdesk"].groups.get().pk)}
     return Seeds({**secrets_of, "component": components.token_of(components.get_component("cyclades"))}, named, {kind: user.uuid for kind, user in people.items()})
 

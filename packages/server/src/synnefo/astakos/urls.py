@@ -21,6 +21,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("identity", endpoint(GET=versions)),
     path("identity/", include("synnefo.astakos.api.identity_urls")),
     path("account/v1.0/", include("synnefo.astakos.api.quota_urls")),
+    path("account/v1.0/", include("synnefo.astakos.api.project_urls")),
     path("account/v1.0/", include("synnefo.astakos.api.account_urls")),
     re_path(r"^account(?:/(?P<rest>[\s\S]*))?$", whatever(unknown)),
 ]

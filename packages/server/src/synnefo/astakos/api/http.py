@@ -82,6 +82,11 @@ def json_reply(body: Any, status: int = 200, headers: dict[str, str] | None = No
     return JsonResponse(body, status=status, headers=headers, json_dumps_params={"ensure_ascii": False})
 
 
+def json_list(items: list[Any]) -> HttpResponse:
+    """A JSON response that is a list."""
+    return JsonResponse(items, safe=False, json_dumps_params={"ensure_ascii": False})
+
+
 def no_content() -> HttpResponse:
     """204, without a type for the missing body."""
     response = HttpResponse(status=204)
