@@ -17,6 +17,7 @@ from kamaki.cli import (
     identity,
     images,
     networks,
+    projects,
     servers,
 )
 from kamaki.cli.context import Session, explain
@@ -24,7 +25,7 @@ from kamaki.cli.output import stderr
 
 app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, rich_markup_mode="rich",
                   help="Command line of Synnefo clouds.", context_settings={"help_option_names": ["-h", "--help"]})
-for module in (configuration, identity, containers, files, images, flavors, networks, servers):
+for module in (configuration, identity, projects, containers, files, images, flavors, networks, servers):
     for name, group in module.GROUPS.items():
         app.add_typer(group, name=name)
 

@@ -7,7 +7,8 @@ from typing import Annotated, Any
 import typer
 
 from kamaki.cli.context import OutputFormat, cloud
-from kamaki.cli.output import Format, show_item, show_json, show_list, size
+from kamaki.cli.output import Format, say, show_item, show_json, show_list, size
+from kamaki.projects import Projects
 
 user = typer.Typer(no_args_is_help=True, help="The user behind the token.")
 quota = typer.Typer(no_args_is_help=True, help="Limits and usage.")
@@ -49,6 +50,13 @@ def name_to_uuid(context: typer.Context, names: Annotated[list[str], typer.Argum
                  output_format: OutputFormat = Format.TABLE) -> None:
     """Uuids of user names."""
     show_item(cloud(context).identity.uuids(names), output_format)
+
+
+@user.command("setdefaultproject")
+def set_default_project(context: typer.Context, project_id: Annotated[str, typer.Argument(metavar="PROJECT")]) -> None:
+    """Choose the project that pays when a command names none."""
+    Projects(cloud(context).identity.account).set_default(project_id)
+    say(f"Project {project_id} pays by default")
 
 
 @quota.command("list")
