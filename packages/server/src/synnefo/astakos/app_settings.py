@@ -67,6 +67,7 @@ _declare("OAUTH2_ID_TOKEN_ALGORITHM", Literal["RS256", "ES256"], "RS256", "How n
 _declare("OAUTH2_KEY_OVERLAP_HOURS", Annotated[int, Field(ge=2)], 24,
          "How long the public half of a replaced signing key can be fetched.", unit="hours")
 
+_declare("ASTAKOS_PROJECTS_VISIBLE", bool, True, "Show the pages of projects to users who are no administrators of projects.")
 _declare("ASTAKOS_PROJECT_ADMINS", list[str], [], "Uuids of the users who decide about all projects.")
 _declare("ASTAKOS_PROJECT_ADMIN_GROUPS", list[str], [], "Groups whose members decide about all projects too.")
 _declare("ASTAKOS_PROJECT_EXPIRY_WARNING_DAYS", list[Annotated[int, Field(ge=0)]], [30, 7, 1],

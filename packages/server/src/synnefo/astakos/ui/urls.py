@@ -4,7 +4,16 @@ from __future__ import annotations
 
 from django.urls import URLPattern, URLResolver, path, re_path
 
-from synnefo.astakos.ui import login_methods, oauth2, programs, provider_sign_out, providers, third_party_signup, views
+from synnefo.astakos.ui import (
+    login_methods,
+    oauth2,
+    programs,
+    projects,
+    provider_sign_out,
+    providers,
+    third_party_signup,
+    views,
+)
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("", views.index, name="astakos-index"),
@@ -23,4 +32,10 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("logout", views.logout, name="astakos-logout"),
     path("device", oauth2.device, name="astakos-device"),
     path("programs", programs.page, name="astakos-programs"),
+    path("projects", projects.index, name="astakos-projects"),
+    path("projects/search", projects.search, name="astakos-project-search"),
+    path("projects/<str:uuid>", projects.detail, name="astakos-project"),
+    path("projects/<str:uuid>/join", projects.join, name="astakos-project-join"),
+    path("projects/<str:uuid>/memberships/<int:number>/<str:action>", projects.act, name="astakos-membership-act"),
+    path("projects/<str:uuid>/app/<int:number>/<str:action>", projects.answer, name="astakos-application-answer"),
 ]

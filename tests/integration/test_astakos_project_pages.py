@@ -1,0 +1,107 @@
+"""Pages of projects: who sees what, and what people do there."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+from django.test import Client
+
+from synnefo.astakos.models import ProjectMembership, User
+from synnefo.astakos.services import applications
+from tests.support.projects import apply_for, assert_limits, define_resources, person, running
+
+pytestmark = pytest.mark.django_db
+ROOT = "/astakos/ui/projects"
+
+
+def _client(user: User, **more: object) -> Client:
+    client = Client(**more)  # type: ignore[arg-type]
+    client.force_login(user)
+    return client
+
+
+@pytest.fixture
+def ann() -> User:
+    define_resources()
+    return person("ann")
+
+
+def test_strangers_are_sent_to_sign_in(ann: User) -> None:
+    project = running(ann)
+    for path in ("", "/search", f"/{project.uuid}"):
+        assert "login" in Client().get(ROOT + path).headers["Location"]
+
+
+def test_a_request_is_made_and_accepted_and_the_member_removed(ann: User) -> None:
+    project, bob = running(ann, join_policy="moderated"), person("bob")
+    owner, guest = _client(ann), _client(bob)
+    assert "one.example.org" in guest.get(f"{ROOT}/search?q=ONE").content.decode()
+    assert "You are not in any project" in guest.get(ROOT).content.decode()
+    answer = guest.post(f"{ROOT}/{project.uuid}/join", follow=True).content.decode()
+    assert "waits for the owner" in answer
+    assert "Cancel request" in answer
+    membership = ProjectMembership.objects.get(project=project, user=bob)
+    assert "bob@example.org" in owner.get(f"{ROOT}/{project.uuid}").content.decode()
+    path = f"{ROOT}/{project.uuid}/memberships/{membership.pk}"
+    assert guest.post(f"{path}/accept").status_code == 403
+    assert "accepted now" in owner.post(f"{path}/accept", follow=True).content.decode()
+    assert "cyclades.vm" in guest.get(f"{ROOT}/{project.uuid}").content.decode()
+    assert owner.post(f"{path}/remove").status_code == 302
+    membership.refresh_from_db()
+    assert membership.state == "removed"
+    assert owner.post(f"{path}/remove", follow=True).status_code == 200, "told in words"
+    assert owner.post(f"{path}/explode").status_code == 404
+    assert_limits()
+
+
+def test_members_are_added_all_or_none(ann: User) -> None:
+    project = running(ann)
+    person("bob")
+    person("eve")
+    owner = _client(ann)
+    refused = owner.post(f"{ROOT}/{project.uuid}", {"emails": "bob@example.org, nobody@example.org\nEVE@example.org"}, follow=True).content.decode()
+    assert "no active user nobody@example.org" in refused
+    assert not project.memberships.exists()
+    assert "2 members were added" in owner.post(f"{ROOT}/{project.uuid}", {"emails": "bob@example.org\r\nEVE@example.org"}, follow=True).content.decode()
+    assert project.memberships.filter(state="accepted").count() == 2
+
+
+def test_an_administrator_answers_applications(ann: User, settings_override: Callable[..., None]) -> None:
+    boss = person("boss")
+    settings_override(ASTAKOS_PROJECT_ADMINS=[boss.uuid])
+    first, second = apply_for(ann, "one.example.org"), apply_for(ann, "two.example.org")
+    admin, applicant = _client(boss), _client(ann)
+    path = f"{ROOT}/{first.project.uuid}/app/{first.pk}"
+    assert "Approve" in admin.get(f"{ROOT}/{first.project.uuid}").content.decode()
+    assert "Approve" not in applicant.get(f"{ROOT}/{first.project.uuid}").content.decode()
+    assert applicant.post(f"{path}/approve").status_code == 403
+    assert admin.post(f"{path}/approve").status_code == 302
+    assert applications.get(first.pk).state == "approved"
+    other = f"{ROOT}/{second.project.uuid}/app/{second.pk}"
+    assert admin.post(f"{other}/deny", {"reason": "too <much>"}).status_code == 302
+    assert "too &lt;much&gt;" in applicant.get(f"{ROOT}/{second.project.uuid}").content.decode()
+    assert applicant.post(f"{other}/dismiss").status_code == 302
+    assert applications.get(second.pk).state == "dismissed"
+
+
+def test_private_projects_are_closed_to_others(ann: User) -> None:
+    project = running(ann, private=True)
+    guest = _client(person("bob"))
+    assert guest.get(f"{ROOT}/{project.uuid}").status_code == 403
+    assert project.realname not in guest.get(f"{ROOT}/search").content.decode()
+    assert guest.post(f"{ROOT}/{project.uuid}/join").status_code == 403
+    assert guest.get(f"{ROOT}/none").status_code == 404
+
+
+def test_forged_requests_are_refused(ann: User) -> None:
+    project = running(ann)
+    assert _client(ann, enforce_csrf_checks=True).post(f"{ROOT}/{project.uuid}/join").status_code == 403
+    assert not project.memberships.exists()
+
+
+def test_the_pages_can_be_hidden(ann: User, settings_override: Callable[..., None]) -> None:
+    boss = person("boss")
+    settings_override(ASTAKOS_PROJECTS_VISIBLE=False, ASTAKOS_PROJECT_ADMINS=[boss.uuid])
+    assert _client(ann).get(ROOT).status_code == 404
+    assert _client(boss).get(ROOT).status_code == 200
