@@ -12,7 +12,7 @@ from django.test import Client
 from synnefo.astakos.api import openapi
 from synnefo.common import routes
 
-PAGES = ("/ui", "/oauth2/auth", "/weblogin")
+PAGES = ("/ui", "/oauth2/auth", "/weblogin", "/login", "/im/")
 """What people look at in a browser. Whatever else is added must be described."""
 
 

@@ -12,7 +12,7 @@ def _declare(name: str, type_: Any, default: Any, help_: str, **extra: Any) -> N
     conf.declare("astakos", name, type_, default, help_, **extra)
 
 
-_declare("ASTAKOS_AUTH_TOKEN_DURATION", int, 30 * 24, "Life of a named API token.", unit="hours")
+_declare("ASTAKOS_AUTH_TOKEN_DURATION", Annotated[int, Field(ge=1)], 30 * 24, "Life of a lasting API token, and of sessions.", unit="hours")
 _declare("ASTAKOS_V3_TOKEN_DURATION", Annotated[int, Field(ge=300)], 3600,
          "Life of a token issued for credentials by the identity API.", unit="seconds")
 _declare("ASTAKOS_ALLOW_EXPIRED_WINDOW", int, 48 * 3600,
@@ -39,7 +39,22 @@ _declare("ASTAKOS_AUDIT_DAYS", Annotated[int, Field(ge=0, le=36500)], 0,
          "How long the audit log is kept; 0 is for ever.", unit="days")
 _declare("ASTAKOS_LOGIN_SUCCESS_URL", str, "/", "Where sign-in leads when no page was asked for.")
 _declare("ASTAKOS_LOGOUT_NEXT", str, "", "Where sign-out leads; empty is the sign-in page.")
-_declare("ASTAKOS_COOKIE_DOMAIN", str, "", "Domain below which sign-in may send people back.")
+_declare("ASTAKOS_COOKIE_NAME", Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]+$")], "_pithos2_a",
+         "Cookie that tells who signed in: the quoted text <uuid>|<token>.")
+_declare("ASTAKOS_COOKIE_DOMAIN", str, "",
+         "Domain of that cookie; sign-in may send people back to hosts below it. Empty is the host of the sign-in page alone.")
+_declare("ASTAKOS_COOKIE_SECURE", bool | None, None, "Send that cookie over HTTPS only; unset is as SESSION_COOKIE_SECURE.")
+_declare("ASTAKOS_COOKIE_HTTPONLY", bool, True, "Keep that cookie from scripts.")
+_declare("ASTAKOS_COOKIE_PRIMARY_TOKEN", bool, False,
+         "Put the user's API token into that cookie, as old installations did, instead of one that ends with the session.")
+_declare("ASTAKOS_TOKEN_SHOW_ONCE", bool, False,
+         "Keep API tokens as hashes only: pages show them once, when they are made.")
+_declare("ASTAKOS_WEBLOGIN_PRIMARY_TOKEN", bool, False,
+         "Give desktop programs the user's API token instead of one of their own.")
+_declare("ASTAKOS_REDIRECT_ALLOWED_SCHEMES", list[str], ["pithos", "pithosdev"],
+         "Address schemes that desktop programs may ask weblogin to send their token to.")
+_declare("ASTAKOS_CORS_ORIGINS", list[str], [],
+         "Origins (scheme://host) whose pages may ask who is signed in, besides those within ASTAKOS_COOKIE_DOMAIN.")
 _declare("ASTAKOS_COMPONENT_TOKEN_GRACE", int, 0,
          "How long the old token of a component works after a renewal.", unit="hours")
 _declare("ASTAKOS_STRICT_PROVISIONS", bool, True,

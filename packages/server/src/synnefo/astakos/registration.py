@@ -27,4 +27,14 @@ SERVICES: dict[str, dict[str, Any]] = {
         "endpoints": [{"versionId": "", "publicURL": None}],
         "resources": {},
     },
+    "astakos_weblogin": {
+        "type": "astakos_weblogin", "component": "astakos", "prefix": "weblogin", "public": True,
+        "endpoints": [{"versionId": "", "publicURL": None}],
+        "resources": {},
+    },
+    "astakos_ui": {
+        "type": "astakos_ui", "component": "astakos", "prefix": "ui", "public": False,
+        "endpoints": [{"versionId": "", "publicURL": None}],
+        "resources": {},
+    },
 }

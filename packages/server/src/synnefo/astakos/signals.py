@@ -12,7 +12,7 @@ from django.http import HttpRequest
 from django.utils import timezone
 
 from synnefo.astakos.models import Component, Endpoint, Service, User
-from synnefo.astakos.services import catalog, users
+from synnefo.astakos.services import catalog, sessions, users
 from synnefo.astakos.ui import provider_outcome
 
 
@@ -38,6 +38,7 @@ def _link_what_was_brought(sender: object, request: HttpRequest, user: User, **_
 
 @receiver(user_logged_out)
 def _end_online_grants(sender: object, request: HttpRequest, user: User | None, **_: Any) -> None:
-    """Grants that were meant for the session end with it."""
+    """The session's token and the grants that were meant for it end with it."""
+    sessions.forget(str(request.session.session_key or ""))
     if user is not None:
         users.end_online_grants(user)

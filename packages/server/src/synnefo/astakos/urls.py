@@ -7,13 +7,19 @@ from django.urls import URLPattern, URLResolver, include, path, re_path
 from synnefo.astakos.api import oauth2, openapi, tempauth
 from synnefo.astakos.api.http import endpoint, whatever
 from synnefo.astakos.api.identity_v2 import unknown, versions
-from synnefo.astakos.ui import views
+from synnefo.astakos.ui import views, weblogin
 from synnefo.common.settings import conf
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("", views.index),
     path("ui", views.index),
     path("ui/", include("synnefo.astakos.ui.urls")),
+    path("weblogin", weblogin.slashless),
+    path("weblogin/", weblogin.index),
+    path("weblogin/login", weblogin.login, name="astakos-weblogin"),
+    path("login", weblogin.moved, {"name": "astakos-weblogin"}),
+    path("im/logout", weblogin.moved, {"name": "astakos-logout"}),
+    path("im/profile", weblogin.moved, {"name": "astakos-profile"}),
     path("openapi.json", openapi.view),
     re_path(r"^auth/v1(?:\.0)?/?$", endpoint("plain", GET=tempauth.authenticate)),
     path(".well-known/openid-configuration", endpoint(GET=oauth2.discovery)),

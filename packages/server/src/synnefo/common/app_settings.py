@@ -24,6 +24,8 @@ _declare("ALLOWED_HOSTS", list[str], ["localhost", "127.0.0.1", "[::1]"], "Host 
 _declare("TRUSTED_PROXIES", list[str], [], "Addresses whose X-Forwarded-* headers are believed.")
 _declare("CSRF_TRUSTED_ORIGINS", list[str], [], "Origins (scheme://host) whose forms are accepted besides our own.")
 _declare("SESSION_COOKIE_SECURE", bool, True, "Send cookies over HTTPS only. The one-box demo on loopback turns it off.")
+_declare("SESSION_ENGINE", str, "",
+         "Where browser sessions are kept: Django's dotted name. Empty is the database, behind the cache when CACHE_URL is a shared one.")
 _declare("LOG_LEVEL", str, "INFO", "Lowest level that is logged.")
 _declare("LOG_FORMAT", str, "json", "json, or console for people.")
 _declare("LOG_DIR", str, "/var/log/synnefo", "Directory of log files and of the command log.")

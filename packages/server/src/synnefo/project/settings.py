@@ -89,6 +89,7 @@ MIDDLEWARE = [
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
     "synnefo.web.middleware.PageHeaders",
+    *(["synnefo.astakos.ui.middleware.AuthCookie"] if "astakos" in conf.SYNNEFO_SERVICES else []),
 ]
 TEMPLATES = [{
     "BACKEND": "django.template.backends.django.DjangoTemplates",
@@ -112,6 +113,9 @@ STATIC_URL = "/static/"
 STATICFILES_DIRS = [("novnc", conf.NOVNC_DIR)] if Path(conf.NOVNC_DIR).is_dir() else []
 WHITENOISE_USE_FINDERS = True  # a one-box site needs no collectstatic
 WHITENOISE_AUTOREFRESH = False
+# A cache of each process's own would go on serving sessions that another process has ended.
+SESSION_ENGINE = conf.SESSION_ENGINE or ("django.contrib.sessions.backends.db" if conf.CACHE_URL.startswith("locmem:")
+                                         else "django.contrib.sessions.backends.cached_db")
 SESSION_COOKIE_SECURE = conf.SESSION_COOKIE_SECURE
 SESSION_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SAMESITE = "Lax"

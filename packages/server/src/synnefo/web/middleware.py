@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from urllib.parse import urlparse
 
 from django.http import HttpRequest
@@ -11,12 +11,15 @@ from django.http.response import HttpResponseBase
 from synnefo.common.settings import conf
 
 
-def content_policy() -> str:
-    """Only our own files run and load; sockets go to the console proxy; nobody may frame us."""
+def content_policy(form_schemes: Iterable[str] = ()) -> str:
+    """Only our own files run and load; sockets go to the console proxy; nobody may frame us. Forms lead to our own pages, and
+    on to addresses of `form_schemes`.
+    """
+    forms = " ".join(["'self'", *(f"{scheme}:" for scheme in form_schemes)])
     parsed = urlparse(conf.CONSOLE_PROXY_URL)
     console = f"{parsed.scheme}://{parsed.netloc}"
     return ("default-src 'none'; script-src 'self'; worker-src 'self'; style-src 'self'; img-src 'self' data: blob:; "
-            f"font-src 'self'; connect-src 'self' {console}; form-action 'self'; base-uri 'none'; frame-ancestors 'none'")
+            f"font-src 'self'; connect-src 'self' {console}; form-action {forms}; base-uri 'none'; frame-ancestors 'none'")
 
 
 class PageHeaders:
@@ -28,6 +31,6 @@ class PageHeaders:
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
         response = self.get_response(request)
         if response.headers.get("Content-Type", "").startswith("text/html"):
-            response.headers.setdefault("Content-Security-Policy", content_policy())
+            response.headers.setdefault("Content-Security-Policy", content_policy(getattr(response, "form_schemes", ())))
             response.headers.setdefault("Cache-Control", "no-store")
         return response

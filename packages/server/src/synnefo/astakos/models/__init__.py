@@ -33,6 +33,7 @@ from synnefo.astakos.models.projects import (
 )
 from synnefo.astakos.models.provider_sessions import ProviderSession
 from synnefo.astakos.models.resources import Resource
+from synnefo.astakos.models.sessions import WebSession
 from synnefo.astakos.models.tokens import ApiToken, TokenKind
 from synnefo.astakos.models.users import Group, User
 
@@ -42,5 +43,5 @@ __all__ = [
     "ClientType", "Component", "Ec2Credential", "Endpoint", "Group", "JoinPolicy", "LoginMethod", "MembershipLog", "MembershipState",
     "OAuthClient", "OAuthCode", "OAuthDevice", "OAuthGrant", "OAuthRedirect", "OAuthToken", "PendingIdentity",
     "Project", "ProjectApplication", "ProjectLog", "ProjectMembership", "ProjectResourceQuota", "ProjectState", "ProviderSession", "QueuedMail", "Resource", "Service",
-    "SigningKey", "TokenKind", "User",
+    "SigningKey", "TokenKind", "User", "WebSession",
 ]

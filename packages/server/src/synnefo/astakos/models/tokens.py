@@ -55,7 +55,8 @@ class ApiToken(models.Model):
             models.Index(fields=["user", "kind"]), models.Index(fields=["expires_at"])]
         constraints: ClassVar[list[models.BaseConstraint]] = [
             models.CheckConstraint(condition=models.Q(is_unscoped=False) | models.Q(project_id=""),
-                                   name="token_unscoped_has_no_project")]
+                                   name="token_unscoped_has_no_project"),
+            models.UniqueConstraint(fields=["user"], condition=models.Q(kind="primary", revoked_at=None), name="token_one_primary")]
 
     def __str__(self) -> str:
         return f"{self.prefix}…"

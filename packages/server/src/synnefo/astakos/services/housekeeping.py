@@ -9,7 +9,15 @@ from django.contrib.sessions.models import Session
 from django.utils import timezone
 
 from synnefo.astakos.models import User
-from synnefo.astakos.services import app_credentials, audit, pending_identities, provider_sessions, tokens, users
+from synnefo.astakos.services import (
+    app_credentials,
+    audit,
+    pending_identities,
+    provider_sessions,
+    sessions,
+    tokens,
+    users,
+)
 from synnefo.astakos.services.oauth2 import devices, grants, keys
 from synnefo.common.db import transactional
 from synnefo.common.ids import UserID
@@ -35,6 +43,7 @@ _FORGETTING: dict[str, Callable[[], int]] = {
     "grants": lambda: grants.forget_dead(batch=BATCH),
     "pending identities": pending_identities.purge,
     "sessions of providers": provider_sessions.purge,
+    "entries of ended sessions": lambda: sessions.purge(batch=BATCH),
     "audit records": lambda: audit.forget_old(batch=BATCH),
     "waiting devices": lambda: devices.forget_expired(batch=BATCH),
 }

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import datetime
-import importlib
 
 from django.conf import settings
 from django.db.models import Q
 from django.utils import timezone
 
 from synnefo.astakos.models import ProviderSession, User
-from synnefo.astakos.services import audit
+from synnefo.astakos.services import audit, sessions
 from synnefo.common.db import transactional
 
 BATCH = 1000
@@ -29,12 +28,10 @@ def end(module: str, identifier: str, sid: str = "") -> int:
         return 0
     wanted = (Q(identifier=identifier) if identifier else Q()) & (Q(sid=sid) if sid else Q())
     rows = ProviderSession.objects.select_for_update(of=("self",)).filter(wanted, module=module)
-    engine = importlib.import_module(settings.SESSION_ENGINE)
     found = list(rows.select_related("user"))
     for row in found:
-        engine.SessionStore(row.session_key).delete()
+        sessions.end_keys(row.user, [row.session_key])
         audit.record("session.end", target=row.user.uuid, method=module)
-        row.delete()
     return len(found)
 
 

@@ -13,9 +13,9 @@ from django.db.models import Q
 from django.utils import timezone
 
 from synnefo.astakos.models import ApiToken, AppCredential, Ec2Credential, OAuthGrant, TokenKind, User
-from synnefo.astakos.services import audit, passwords, throttle
-from synnefo.astakos.services.users import end_online_grants, lock_user, parse_name
-from synnefo.common.crypto import hash_token, new_token
+from synnefo.astakos.services import audit, passwords, sessions, throttle
+from synnefo.astakos.services.users import end_online_grants, lock_user, parse_name, revoke_issued_tokens
+from synnefo.common.crypto import decrypt, encrypt, hash_token, new_token
 from synnefo.common.db import transactional
 from synnefo.common.errors import InvalidInput, NotFound, Unauthenticated
 from synnefo.common.ids import UserID
@@ -26,6 +26,8 @@ LAST_USED_STEP = datetime.timedelta(hours=1)
 MAX_TOKEN_LENGTH = 255
 MAX_DAYS = 3650
 MAX_NAMED_TOKENS = 100
+MAX_WEBLOGIN_TOKENS = 50
+ABOUT_TO_END = datetime.timedelta(minutes=15)
 LASTING = frozenset({TokenKind.PRIMARY, TokenKind.NAMED, TokenKind.WEBLOGIN})
 """Kinds whose making and end are worth a line in the audit log."""
 
@@ -124,9 +126,90 @@ def _insert(token: ApiToken, secret: str = "") -> Issued:
     token.token_hash = hash_token(secret)
     token.prefix = secret[:6]
     token.audit_id = secrets.token_urlsafe(16)
+    if token.kind == TokenKind.PRIMARY and not conf.ASTAKOS_TOKEN_SHOW_ONCE:
+        token.token_encrypted = encrypt(secret)
     token.save(force_insert=True)
     log.info("token.issued", user=token.user.uuid, kind=token.kind, hashed=token.token_hash[:12])
     return Issued(secret, token)
+
+
+# The primary token: one per user, made at the first sign-in, shown by the API access page
+
+
+def primary_of(user: User) -> ApiToken | None:
+    """The user's primary token, alive or expired."""
+    return ApiToken.objects.filter(user=user, kind=TokenKind.PRIMARY, revoked_at=None).first()
+
+
+def shown_secret(token: ApiToken) -> str:
+    """The text of a primary token; empty when it was kept nowhere (ASTAKOS_TOKEN_SHOW_ONCE)."""
+    return decrypt(token.token_encrypted) if token.token_encrypted else ""
+
+
+@transactional()
+def renew_primary(user_id: UserID, *, actor: str = "", flush: bool = True, keep_session: str = "") -> Issued:
+    """Put a new primary token in place of the old one, which nobody accepts from then on. `flush` ends the user's other
+    sessions and short-lived tokens too; `keep_session` is the key of the one that stays. `actor` is who wants it, if not
+    the user. Raises `NotFound`.
+    """
+    return replace_primary(lock_user(user_id), actor=actor, flush=flush, keep_session=keep_session)
+
+
+def replace_primary(user: User, *, actor: str = "", flush: bool = True, keep_session: str = "") -> Issued:
+    """As `renew_primary`, within the caller's transaction and with the user locked."""
+    now = timezone.now()
+    ApiToken.objects.filter(user=user, kind=TokenKind.PRIMARY, revoked_at=None).update(revoked_at=now, token_encrypted="")
+    end_online_grants(user)
+    if flush:
+        revoke_issued_tokens(user)
+        sessions.end_all(user, keep=keep_session)
+    issued = _insert(ApiToken(user=user, kind=TokenKind.PRIMARY, name="API token", methods=["token"],
+                              expires_at=now + datetime.timedelta(hours=conf.ASTAKOS_AUTH_TOKEN_DURATION)))
+    ApiToken.objects.filter(web_session__session_key=keep_session, user=user, revoked_at=None).update(expires_at=issued.token.expires_at)
+    audit.record("token.renewed", actor=actor or user.uuid, target=user.uuid, prefix=issued.token.prefix, flush=flush)
+    return issued
+
+
+def ready_primary(user: User, *, renew: bool = False, keep_session: str = "") -> ApiToken:
+    """The primary token; a new one when there is none, it has expired or `renew` asks for it, which ends other sessions.
+    Needs the caller's transaction and lock.
+    """
+    found = primary_of(user)
+    if found is not None and not renew and not found.is_expired(timezone.now()):
+        return found
+    return replace_primary(user, keep_session=keep_session).token
+
+
+@transactional()
+def extend_primary(user_id: UserID, *, keep_session: str) -> ApiToken:
+    """For a session that wants to live on: the primary token, a new one when the old one is about to end or gone. Other
+    sessions stay; the token of this one lives on with it. Raises `NotFound`.
+    """
+    user = lock_user(user_id)
+    found = primary_of(user)
+    if found is None or found.expires_at - timezone.now() < ABOUT_TO_END:
+        found = replace_primary(user, flush=False).token
+    ApiToken.objects.filter(web_session__session_key=keep_session, user=user, revoked_at=None).update(expires_at=found.expires_at)
+    return found
+
+
+def issue_session(user: User, expires_at: datetime.datetime) -> Issued:
+    """The token of one browser session; as long-lived as it, and never renewed."""
+    return _insert(ApiToken(user=user, kind=TokenKind.SESSION, methods=["session"], expires_at=expires_at))
+
+
+@transactional()
+def issue_weblogin(user_id: UserID) -> Issued:
+    """A token for one desktop program that its user let in through the browser. Of many the oldest end. Raises `NotFound`."""
+    user = lock_user(user_id)
+    alive = ApiToken.objects.filter(user=user, kind=TokenKind.WEBLOGIN, revoked_at=None).order_by("-pk")
+    for old in alive[MAX_WEBLOGIN_TOKENS - 1:]:
+        revoke(old)
+    now = timezone.now()
+    issued = _insert(ApiToken(user=user, kind=TokenKind.WEBLOGIN, name=f"Desktop client, {now:%Y-%m-%d}", methods=["token"],
+                              expires_at=now + datetime.timedelta(hours=conf.ASTAKOS_AUTH_TOKEN_DURATION)))
+    audit.record("token.created", actor=user.uuid, target=user.uuid, name=issued.token.name, prefix=issued.token.prefix)
+    return issued
 
 
 def find_token(secret: str) -> ApiToken | None:
@@ -212,7 +295,7 @@ def list_named(user: User) -> list[ApiToken]:
 def revoke(token: ApiToken, *, actor: str = "") -> None:
     """From now on it is unknown to everybody; `actor` is who wanted that, if not the user. Repeatable."""
     with transaction.atomic():
-        ended = ApiToken.objects.filter(pk=token.pk, revoked_at=None).update(revoked_at=timezone.now())
+        ended = ApiToken.objects.filter(pk=token.pk, revoked_at=None).update(revoked_at=timezone.now(), token_encrypted="")
         if ended and token.kind in LASTING:
             audit.record("token.revoked", actor=actor or token.user.uuid, target=token.user.uuid, name=token.name, prefix=token.prefix)
     log.info("token.revoked", user=token.user.uuid, hashed=token.token_hash[:12])
@@ -243,16 +326,15 @@ def renew_named(user_id: UserID, token_id: int) -> Issued:
 
 @transactional()
 def replace_all(user_id: UserID) -> Issued:
-    """Revoke every token of the user and issue one lasting one. Raises `NotFound`."""
+    """Revoke every token of the user, end the sessions and make a new primary token. Raises `NotFound`."""
     user = lock_user(user_id)
     revoke_all(user)
-    end_online_grants(user)
-    return issue_named(user, "renewed token")
+    return replace_primary(user, actor=audit.OPERATOR)
 
 
 def revoke_all(user: User) -> int:
     """Every token of the user; returns how many there were."""
-    return ApiToken.objects.filter(user=user, revoked_at=None).update(revoked_at=timezone.now())
+    return ApiToken.objects.filter(user=user, revoked_at=None).update(revoked_at=timezone.now(), token_encrypted="")
 
 
 def purge(*, older_than_days: int = 7, batch: int = 1000) -> int:

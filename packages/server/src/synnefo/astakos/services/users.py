@@ -18,7 +18,7 @@ from django.db.models import Q
 from django.utils import timezone
 
 from synnefo.astakos.models import LOCAL, ApiToken, Group, LoginMethod, OAuthGrant, TokenKind, User
-from synnefo.astakos.services import audit, identities, passwords, policies, projects, user_projects
+from synnefo.astakos.services import audit, identities, passwords, policies, projects, sessions, user_projects
 from synnefo.common.db import transactional
 from synnefo.common.errors import AlreadyExists, InvalidInput, NotFound, StateConflict
 from synnefo.common.ids import UserID
@@ -210,6 +210,7 @@ def deactivate(user: User, reason: str = "") -> None:
     user.save(update_fields=["is_active", "deactivated_at", "deactivated_reason", "updated_at"])
     revoke_issued_tokens(user)
     revoke_session_tokens(user)
+    sessions.end_all(user)
     user_projects.suspend_all(user)
     log.info("user.deactivated", user=user.uuid)
 
@@ -239,8 +240,11 @@ def end_online_grants(user: User) -> None:
     OAuthGrant.objects.filter(user=user, is_offline=False, revoked_at=None).update(revoked_at=now)
 
 
-def store_password(user: User, hashed: str) -> None:
-    """Replace the password's hash; the account has a local login then. Sessions end by themselves: they are bound to it."""
+def store_password(user: User, hashed: str, *, keep_session: str = "") -> None:
+    """Replace the password's hash; the account has a local login then. Sessions end, but for the one of the key
+    `keep_session`, which its page has to bind to the new hash (`update_session_auth_hash`).
+    """
+    sessions.end_all(user, keep=keep_session)
     user.password = hashed
     user.save(update_fields=["password", "updated_at"])
     LoginMethod.objects.get_or_create(user=user, module=LOCAL, identifier="")

@@ -10,8 +10,8 @@ from django.utils.http import urlencode
 
 from synnefo.astakos.services import login_methods, policies, providers
 from synnefo.astakos.ui.forms import DirectoryForm
-from synnefo.astakos.ui.provider_outcome import LAST_METHOD_COOKIE
 from synnefo.astakos.ui.provider_sign_out import LEFT
+from synnefo.astakos.ui.sign_in import LAST_METHOD_COOKIE
 
 register = template.Library()
 
@@ -25,6 +25,11 @@ def sign_in_methods(context: dict[str, Any]) -> list[providers.Provider]:
     last = request.COOKIES.get(LAST_METHOD_COOKIE, "") if request is not None else ""
     usable = [provider for provider in found if allowed[provider.module].login]
     return sorted(usable, key=lambda provider: provider.module != last)
+
+
+@register.filter
+def offers(methods: list[providers.Provider], module: str) -> bool:
+    return any(provider.module == module for provider in methods)
 
 
 @register.simple_tag(takes_context=True)

@@ -20,7 +20,7 @@ from synnefo.astakos.services import tokens
 from synnefo.astakos.services.oauth2 import devices, grants, requests, scopes
 from synnefo.astakos.services.oauth2.errors import OAuthError
 from synnefo.astakos.services.oauth2.grants import SignIn
-from synnefo.astakos.ui.views import login_redirect
+from synnefo.astakos.ui.redirects import login_redirect
 from synnefo.common.errors import DomainError, Unauthenticated
 from synnefo.common.settings import conf
 

@@ -20,7 +20,7 @@ from django.views.decorators.http import require_http_methods
 from synnefo.astakos.models import ApiToken
 from synnefo.astakos.services import app_credentials, client_files, ec2, memberships, tokens
 from synnefo.astakos.services.oauth2 import grants, scopes
-from synnefo.astakos.ui.views import login_redirect
+from synnefo.astakos.ui.redirects import login_redirect
 from synnefo.common.errors import DomainError, NotFound, Unauthenticated
 
 MAX_DAYS = 3650

@@ -19,7 +19,7 @@ from django.views.decorators.http import require_http_methods
 from synnefo.astakos.models import SEATED, MembershipState, Project, ProjectMembership, ProjectState, User
 from synnefo.astakos.services import applications, project_definitions, project_members, project_rules, projects, quotas
 from synnefo.astakos.services.project_status import pending_application, status_of
-from synnefo.astakos.ui.views import login_redirect
+from synnefo.astakos.ui.redirects import login_redirect
 from synnefo.common.commands import Amount, format_amount
 from synnefo.common.errors import DomainError, Forbidden, NotFound, StateConflict
 from synnefo.common.settings import conf

@@ -5,13 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 import structlog
-from django.contrib import auth, messages
+from django.contrib import messages
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
-from django.utils import timezone
 from django.utils.http import urlencode
 
-from synnefo.astakos.models import LoginMethod, User
+from synnefo.astakos.models import User
 from synnefo.astakos.services import (
     audit,
     identities,
@@ -23,14 +22,12 @@ from synnefo.astakos.services import (
 )
 from synnefo.astakos.services.identity import Identity
 from synnefo.astakos.services.providers import Provider
-from synnefo.astakos.ui import provider_sign_out
+from synnefo.astakos.ui import sign_in
 from synnefo.astakos.ui.handshakes import browser_secret
-from synnefo.astakos.ui.redirects import safe_next
 from synnefo.common.errors import AlreadyExists, DependencyUnavailable, DomainError, Forbidden, NotFound, StateConflict
 from synnefo.common.settings import conf
 
 log = structlog.get_logger(__name__)
-LAST_METHOD_COOKIE = "astakos_last_login_method"
 PENDING_KEY = "pending_identity"
 """In the session: the token of an identity that is linked at the next sign-in."""
 
@@ -38,7 +35,7 @@ PENDING_KEY = "pending_identity"
 def arrived(request: HttpRequest, provider: Provider, identity: Identity, memory: dict[str, Any]) -> HttpResponse:
     """The one way on from every kind of handshake."""
     try:
-        if request.user.is_authenticated:
+        if request.user.is_authenticated and not memory.get("force"):
             return _add(request, request.user, provider, identity, memory)
         return _enter(request, provider, identity, memory)
     except DomainError as error:
@@ -78,26 +75,14 @@ def _enter(request: HttpRequest, provider: Provider, identity: Identity, memory:
 
 def open_session(request: HttpRequest, user: User, identity: Identity, memory: dict[str, Any]) -> HttpResponse:
     """Sign him in, as after any other method."""
-    method = LoginMethod.objects.get(user=user, module=identity.module, identifier=identity.identifier)
-    auth.login(request, user, backend="django.contrib.auth.backends.ModelBackend")
-    method.last_login_at = timezone.now()
-    method.save(update_fields=["last_login_at"])
-    provider_sign_out.entered(request, user, identity, id_token=memory.get("id_token", ""), sid=memory.get("sid", ""))
-    audit.record("login.done", actor=user.uuid, target=user.uuid, method=method.module)
-    log.info("login.done", method=method.module, user=user.uuid)
-    response = HttpResponseRedirect(safe_next(memory.get("next", ""), conf.ASTAKOS_LOGIN_SUCCESS_URL))
-    remember_method(response, method.module)
-    return response
-
-
-def remember_method(response: HttpResponse, module: str) -> None:
-    """The sign-in page of this browser shows the method first from now on."""
-    response.set_cookie(LAST_METHOD_COOKIE, module, max_age=365 * 86400, samesite="Lax", httponly=True, secure=conf.SESSION_COOKIE_SECURE)
+    return sign_in.complete(
+        request, user, identity.module, memory.get("next", ""), identifier=identity.identifier, renew=bool(memory.get("renew")),
+        id_token=memory.get("id_token", ""), sid=memory.get("sid", ""))
 
 
 def _unknown(request: HttpRequest, provider: Provider, identity: Identity, memory: dict[str, Any]) -> HttpResponse:
     """Nobody has this identity yet."""
-    if memory.get("key"):
+    if memory.get("key") or request.user.is_authenticated:
         raise NotFound(provider.message("NO_ACCOUNT"))
     if not policies.of(identity.module).create:
         raise Forbidden(provider.message("CREATE_DISABLED"))

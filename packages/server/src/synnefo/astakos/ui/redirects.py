@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from urllib.parse import urlparse
 
+from django.http.response import HttpResponseBase
+from django.urls import reverse
+from django.utils.http import urlencode
+
 from synnefo.common.settings import conf
 
 MAX_LENGTH = 2000
@@ -29,3 +33,15 @@ def _is_ours(host: str, netloc: str) -> bool:
     if "@" in netloc:
         return False
     return netloc.lower() == base.netloc.lower() or bool(domain and (host == domain or host.endswith(f".{domain}")))
+
+
+def login_redirect(target: str) -> str:
+    """The sign-in page that leads back to `target`."""
+    return f"{reverse('astakos-login')}?{urlencode({'next': target})}"
+
+
+def allow_programs(response: HttpResponseBase, target: str) -> None:
+    """A form of this page may end, by way of `weblogin`, at a desktop program's own address scheme."""
+    base = urlparse(conf.ASTAKOS_BASE_URL)
+    if urlparse(target).path.startswith(f"{base.path.rstrip('/')}/weblogin/"):
+        response.form_schemes = tuple(conf.ASTAKOS_REDIRECT_ALLOWED_SCHEMES)  # type: ignore[attr-defined]

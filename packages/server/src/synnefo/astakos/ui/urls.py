@@ -11,6 +11,7 @@ from synnefo.astakos.ui import (
     projects,
     provider_sign_out,
     providers,
+    session,
     third_party_signup,
     views,
 )
@@ -18,6 +19,10 @@ from synnefo.astakos.ui import (
 urlpatterns: list[URLPattern | URLResolver] = [
     path("", views.index, name="astakos-index"),
     path("login", views.login, name="astakos-login"),
+    path("local", views.login, name="astakos-local"),
+    path("login/local", views.login),
+    path("session", session.show, name="astakos-session"),
+    path("session/extend", session.extend, name="astakos-session-extend"),
     path("login/associate", third_party_signup.associate, name="astakos-associate"),
     path("login/ldap/add", providers.directory_add, name="astakos-directory-add"),
     path("login/saml/metadata", providers.saml_metadata, name="astakos-saml-metadata"),

@@ -2,25 +2,23 @@
 
 from __future__ import annotations
 
-from django.contrib import auth
+from django.contrib import messages
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
 from django.urls import reverse
-from django.utils.http import urlencode
 from django.views.decorators.cache import never_cache
 from django.views.decorators.csrf import csrf_protect
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods
 
+from synnefo.astakos.models import LOCAL
 from synnefo.astakos.services import logins
-from synnefo.astakos.ui import provider_outcome, provider_sign_out
+from synnefo.astakos.ui import auth_cookie, provider_outcome, provider_sign_out, sign_in
 from synnefo.astakos.ui.forms import LoginForm
-from synnefo.astakos.ui.redirects import safe_next
+from synnefo.astakos.ui.redirects import allow_programs, safe_next
 from synnefo.common.errors import DomainError, RateLimited
 from synnefo.common.middleware import client_ip
 from synnefo.common.settings import conf
-
-_BACKEND = "django.contrib.auth.backends.ModelBackend"
 
 
 @never_cache
@@ -39,17 +37,25 @@ def login(request: HttpRequest) -> HttpResponse:
     target = safe_next(request.POST.get("next", request.GET.get("next", "")), conf.ASTAKOS_LOGIN_SUCCESS_URL)
     if request.method != "POST":
         provider_outcome.expect_link(request)
-        return HttpResponseRedirect(target) if request.user.is_authenticated else _page(request, LoginForm(), target)
+        if request.user.is_authenticated and "force" not in request.GET:
+            return _already_in(request, target)
+        return _page(request, LoginForm(), target)
     form = LoginForm(request.POST)
     if not form.is_valid():
         return _page(request, form, target, status=400)
     try:
         user = logins.sign_in(form.cleaned_data["username"], form.cleaned_data["password"], client_ip=client_ip(request))
+        return sign_in.complete(request, user, LOCAL, target, renew="renew" in request.POST)
     except DomainError as error:
         form.add_error(None, error.public)
         return _refusal(request, form, target, error)
-    auth.login(request, user, backend=_BACKEND)
-    return HttpResponseRedirect(target)
+
+
+def _already_in(request: HttpRequest, target: str) -> HttpResponse:
+    """Nothing to do, unless the API token is to be renewed: that takes the credentials, or any page could ask for it."""
+    if "renew" not in request.GET:
+        return HttpResponseRedirect(target)
+    return _page(request, LoginForm(), target)
 
 
 def _refusal(request: HttpRequest, form: LoginForm, target: str, error: DomainError) -> HttpResponse:
@@ -61,8 +67,11 @@ def _refusal(request: HttpRequest, form: LoginForm, target: str, error: DomainEr
 
 
 def _page(request: HttpRequest, form: LoginForm, target: str, status: int = 200) -> HttpResponse:
-    context = {"form": form, "next": target, "service_name": conf.BRANDING_SERVICE_NAME}
-    return render(request, "astakos/login.html", context, status=status)
+    given = request.POST if request.method == "POST" else request.GET
+    context = {"form": form, "next": target, "renew": "renew" in given, "service_name": conf.BRANDING_SERVICE_NAME}
+    response = render(request, "astakos/login.html", context, status=status)
+    allow_programs(response, target)
+    return response
 
 
 @never_cache
@@ -77,13 +86,12 @@ def logout(request: HttpRequest) -> HttpResponse:
         context = {"next": target, "email": request.user.email, "service_name": conf.BRANDING_SERVICE_NAME}
         return render(request, "astakos/logout.html", context)
     provider_sign_out.leave(request)
-    return HttpResponseRedirect(target)
+    if target == _login_page():
+        messages.info(request, "You have signed out.")
+    response = HttpResponseRedirect(target)
+    auth_cookie.take(response)
+    return response
 
 
 def _login_page() -> str:
     return reverse("astakos-login")
-
-
-def login_redirect(target: str) -> str:
-    """The sign-in page that leads back to `target`."""
-    return f"{_login_page()}?{urlencode({'next': target})}"

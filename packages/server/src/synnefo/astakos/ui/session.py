@@ -1,0 +1,82 @@
+"""`ui/session`: what scripts of our own sites may know of the session they run in."""
+
+from __future__ import annotations
+
+from urllib.parse import urlsplit
+
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.utils import timezone
+from django.views.decorators.cache import never_cache
+from django.views.decorators.csrf import csrf_protect
+from django.views.decorators.http import require_http_methods
+from django.views.decorators.vary import vary_on_headers
+
+from synnefo.astakos.services import tokens
+from synnefo.astakos.ui import auth_cookie
+from synnefo.astakos.ui.guards import signed_in
+from synnefo.common.settings import conf
+
+
+@never_cache
+@vary_on_headers("Cookie", "Origin")
+@require_http_methods(["GET"])
+def show(request: HttpRequest) -> HttpResponse:
+    """Who is signed in, with the session's own token. `?brief` leaves the token out."""
+    origin = request.headers.get("Origin", "")
+    if not _may_ask(request, origin):
+        return JsonResponse({"error": "This page may not ask."}, status=403)
+    response = JsonResponse(_described(request))
+    if origin:
+        response.headers["Access-Control-Allow-Origin"] = origin
+        response.headers["Access-Control-Allow-Credentials"] = "true"
+    return response
+
+
+def _described(request: HttpRequest) -> dict[str, object]:
+    user = request.user
+    if not user.is_authenticated:
+        return {"authenticated": False}
+    expires = request.session.get_expiry_date()
+    known: dict[str, object] = {
+        "authenticated": True, "uuid": user.uuid, "email": user.email, "name": user.realname, "expires": expires.isoformat(),
+        "seconds_left": max(0, int((expires - timezone.now()).total_seconds()))}
+    return known if "brief" in request.GET else known | {"token": _live_token(request)}
+
+
+def _live_token(request: HttpRequest) -> str:
+    """The session's token; a new one when the present one was revoked."""
+    secret = auth_cookie.session_token(request)
+    found = tokens.find_token(secret) if secret else None
+    if found is not None and found.revoked_at is None and not found.is_expired(timezone.now()):
+        return secret
+    return auth_cookie.adopt(request)
+
+
+def _may_ask(request: HttpRequest, origin: str) -> bool:
+    """Our own pages, sites of the cookie domain, and the origins of ASTAKOS_CORS_ORIGINS."""
+    if not origin:
+        return request.headers.get("Sec-Fetch-Site", "none") in {"none", "same-origin"}
+    if origin.rstrip("/") in {item.rstrip("/") for item in conf.ASTAKOS_CORS_ORIGINS}:
+        return True
+    try:
+        asking, base = urlsplit(origin), urlsplit(conf.ASTAKOS_BASE_URL)
+        host = (asking.hostname or "").lower()
+    except ValueError:
+        return False
+    if (asking.scheme, asking.netloc.lower()) == (base.scheme, base.netloc.lower()):
+        return True
+    domain = conf.ASTAKOS_COOKIE_DOMAIN.lstrip(".").lower()
+    return asking.scheme == base.scheme and bool(domain) and (host == domain or host.endswith(f".{domain}"))
+
+
+@never_cache
+@csrf_protect
+@signed_in
+@require_http_methods(["POST"])
+def extend(request: HttpRequest) -> HttpResponse:
+    """Stay signed in: a session lives as long as the API token, so one that is about to end gets a new one."""
+    user = request.user
+    assert user.is_authenticated
+    primary = tokens.extend_primary(user.user_id, keep_session=str(request.session.session_key))
+    request.session.set_expiry(primary.expires_at)
+    return JsonResponse(_described(request) | {"token": None})
