@@ -11,6 +11,7 @@ from onebox.supervisor import Process
 
 WEB_THREADS = 16
 WEB_WORKERS = 2
+KEEP_ALIVE_S = 75  # longer than the rounds in which clients poll: at gunicorn's 5 s an `openstack --wait` meets a closing connection
 
 
 def base_url(facts: dict[str, Any]) -> str:
@@ -69,7 +70,8 @@ def processes(state: State, facts: dict[str, Any]) -> list[Process]:
     if node_side and facts["listen"] not in {"0.0.0.0", node_side}:
         binds.append(f"{node_side}:{facts['port']}")
     web = [program("gunicorn"), "synnefo.project.wsgi", "--workers", str(WEB_WORKERS), "--threads", str(WEB_THREADS),
-           "--worker-class", "gthread", "--timeout", "300", "--graceful-timeout", "15", "--name", "synnefo-web"]
+           "--worker-class", "gthread", "--timeout", "300", "--graceful-timeout", "15", "--keep-alive", str(KEEP_ALIVE_S),
+           "--name", "synnefo-web"]
     for bind in binds:
         web += ["--bind", bind]
     started = [

@@ -237,7 +237,8 @@ def test_registering_this_host_is_repeatable(settings_override: Any) -> None:
     assert Component.objects.get().base_url == "https://id.example.org/astakos"
     assert {item.data["publicURL"] for item in Endpoint.objects.all()} == {
         "https://id.example.org/astakos/account/v1.0", "https://id.example.org/astakos/identity/v2.0",
-        "https://id.example.org/astakos/identity/v3", "https://id.example.org/astakos/oauth2"}
+        "https://id.example.org/astakos/identity/v3", "https://id.example.org/astakos/oauth2",
+        "https://id.example.org/astakos/weblogin"}
 
 
 def test_pages_call_the_account_api_for_their_session() -> None:
@@ -258,7 +259,7 @@ def test_the_catalogs_of_a_whole_cloud() -> None:
         "account": "http://testserver/astakos/account/v1.0", "identity": "http://testserver/astakos/identity/v3",
         "object-store": "http://testserver/pithos/swift/v1/AUTH_U", "compute": "http://testserver/cyclades/compute/v2.1",
         "image": "http://testserver/cyclades/image", "network": "http://testserver/cyclades/network",
-        "astakos_auth": "http://testserver/astakos/oauth2"}
+        "astakos_auth": "http://testserver/astakos/oauth2", "astakos_weblogin": "http://testserver/astakos/weblogin"}
     older = {entry["type"]: entry["endpoints"][0]["publicURL"] for entry in catalog.v2_catalog()}
     assert older == {
         **shown, "identity": "http://testserver/astakos/identity/v2.0", "compute": "http://testserver/cyclades/compute/v2.0",
