@@ -18,7 +18,7 @@ from django.test import Client
 
 from synnefo.astakos.api import openapi
 from synnefo.common.describe import Auth, Operation, Route
-from tests.support.identity_seeds import Seeds, seed
+from tests.support.identity_seeds import PROJECT_ADMINS, Seeds, seed
 
 pytestmark = pytest.mark.django_db
 ROUTES = openapi.described()
@@ -89,7 +89,8 @@ def _expected(operation: Operation, kind: str) -> set[int]:
 
 
 @pytest.mark.parametrize("route", ROUTES, ids=lambda route: f"{route.method} {route.path}")
-def test_who_may_call(route: Route, seeds: Seeds) -> None:
+def test_who_may_call(route: Route, seeds: Seeds, settings_override: Any) -> None:
+    settings_override(ASTAKOS_PROJECT_ADMIN_GROUPS=[PROJECT_ADMINS])
     problems = []
     for kind in KINDS:
         with undone():

@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+import datetime
 import json
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
+from django.utils import timezone
 
 import synnefo
 from synnefo.astakos.adapters.identity import LocalIdentity
 from synnefo.astakos.adapters.quota import DirectQuota
-from synnefo.astakos.models import User
+from synnefo.astakos.models import ApiToken, User
 from synnefo.astakos.quotaholder.models import Commission, Holding
 from synnefo.astakos.services import components, registry
 from synnefo.common.adapters import astakos_transport
@@ -178,7 +181,7 @@ def test_usages(ledger: QuotaLedger) -> None:
     assert ledger.usages(user_ids=[]) == {}
 
 
-def test_who_a_token_stands_for(identity: Identity) -> None:
+def test_who_a_token_stands_for(identity: Identity, settings_override: Any) -> None:
     uuid, token = user("ann@example.org", first_name="Ann", is_admin=True)
     caller = identity.authenticate(token, client_ip="192.0.2.7")
     assert (caller.user_id, caller.email, caller.name, caller.project_id, caller.project_ids) == (
@@ -190,12 +193,52 @@ def test_who_a_token_stands_for(identity: Identity) -> None:
     for wrong in ("x" * 40, "", token[:-1], "y" * 5000):
         with pytest.raises(Unauthenticated):
             identity.authenticate(wrong)
+    settings_override(ASTAKOS_TOKEN_CACHE=0)
     User.objects.update(is_active=False)
     with pytest.raises(Unauthenticated):
         identity.authenticate(token)
     for user_id in (uuid, "nobody", "0" * 36):
         with pytest.raises(Unauthenticated):
             identity.caller_of(UserID(user_id))
+
+
+def test_a_good_token_is_remembered_for_a_while(away: Away, settings_override: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = _counted(away, monkeypatch)
+    _, token = user("ann@example.org")
+    first = away.identity.authenticate(token)
+    assert (away.identity.authenticate(token), len(asked)) == (first, 1)
+    User.objects.update(is_active=False)
+    assert away.identity.authenticate(token) == first
+    away.identity._known.clear()  # as time does
+    for _ in range(2):
+        with pytest.raises(Unauthenticated):
+            away.identity.authenticate(token)
+    assert len(asked) == 3, "a refusal was remembered"
+    User.objects.update(is_active=True)
+    assert away.identity.authenticate(token) == first
+    assert token not in str(list(away.identity._known._cache))
+    settings_override(ASTAKOS_TOKEN_CACHE=0)
+    away.identity.authenticate(token)
+    assert len(asked) == 5
+
+
+def test_a_token_is_never_remembered_past_its_end(away: Away, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = _counted(away, monkeypatch)
+    _, token = user("ann@example.org")
+    ApiToken.objects.update(expires_at=timezone.now() + datetime.timedelta(seconds=0.6))
+    away.identity.authenticate(token)
+    time.sleep(0.7)
+    with pytest.raises(Unauthenticated):
+        away.identity.authenticate(token)
+    assert len(asked) == 2
+
+
+def _counted(away: Away, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The calls that ask about a token, as they are made."""
+    made: list[str] = []
+    ask = away.identity._ask
+    monkeypatch.setattr(away.identity, "_ask", lambda token, client_ip: made.append(token) or ask(token, client_ip))
+    return made
 
 
 def test_names_of_users(identity: Identity) -> None:

@@ -9,6 +9,7 @@ import datetime
 import json
 from dataclasses import asdict, dataclass, replace
 
+from django.contrib.auth.models import Group
 from django.utils import timezone
 
 from synnefo.astakos.models import (
@@ -42,6 +43,8 @@ from tests.support.identity import PASSWORD, register_catalog
 RESOURCES = ("cyclades.vm", "cyclades.disk")
 REDIRECT = "https://client.example.org/back"
 CLIENT_SECRET = "a long client secret"
+PROJECT_ADMINS = "project-admins"
+"""A group for ASTAKOS_PROJECT_ADMIN_GROUPS."""
 SCRIPT = "import django; django.setup(); from tests.support.identity_seeds import as_json; print(as_json())"
 """Seeds the database of a server, in a process with the server's environment."""
 
@@ -91,6 +94,8 @@ def seed() -> Seeds:
     people["admin"] = users.create_user("admin@example.org", is_admin=True)
     users.ensure_groups()
     user_changes.modify_user(people["helpdesk"].user_id, user_changes.Changes(add_groups=("helpdesk",)))
+    Group.objects.get_or_create(name=PROJECT_ADMINS)
+    user_changes.modify_user(people["project_admin"].user_id, user_changes.Changes(add_groups=(PROJECT_ADMINS,)))
     project = make_project(people["owner"], "a project.example.org", [people["owner"], people["member"]])
     secrets_of = {kind: _named(user)[1] for kind, user in people.items()}
     secrets_of["restricted"] = _named(people["member"], project_id=project.uuid)[1]

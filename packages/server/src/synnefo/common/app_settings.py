@@ -42,6 +42,8 @@ _declare("AMQP_HOSTS", list[str], [], "The guides' name for the broker list; use
 _declare("EXCHANGE_GANETI", str, "ganeti", "Topic exchange of the events.")
 _declare("ASTAKOS_BASE_URL", str, "http://127.0.0.1:8080/astakos", "Public root of Astakos.")
 _declare("ASTAKOS_AUTH_URL", str, "", "Identity root of an Astakos on another host; empty when it runs here.")
+_declare("ASTAKOS_TOKEN_CACHE", int, 10,
+         "Seconds for which a service remembers who a good token belongs to, when Astakos runs elsewhere; 0 asks each time.")
 _declare("CYCLADES_BASE_URL", str, "http://127.0.0.1:8080/cyclades", "Public root of Cyclades.")
 _declare("PITHOS_BASE_URL", str, "http://127.0.0.1:8080/pithos", "Public root of Pithos+.")
 _declare("CYCLADES_SERVICE_TOKEN", str, "", "Component token of Cyclades, when Astakos runs elsewhere.", secret=True)

@@ -59,7 +59,7 @@ def _text(value: Any, key: str) -> str:
     return found
 
 
-@describe("Show a membership", auth="user", reply=replies.MembershipReply, errors=(404,), only=("self", "owner"))
+@describe("Show a membership", auth="user", reply=replies.MembershipReply, errors=(404,), only=("self", "owner", "project_admin"))
 def show(request: HttpRequest, membership_id: str) -> HttpResponse:
     """For the member, the owner of the project and administrators; `allowed_actions` is what the caller may do now."""
     user = http.require_user(request).user

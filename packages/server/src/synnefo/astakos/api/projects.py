@@ -70,7 +70,7 @@ def create(request: HttpRequest) -> HttpResponse:
 
 
 @describe("Apply for changes of a project", auth="account", body=ProjectRequest, reply=replies.SubmittedReply, status=201,
-          errors=(404, 409), only=("owner",))
+          errors=(404, 409), only=("owner", "project_admin"))
 def modify(request: HttpRequest, project_id: str) -> HttpResponse:
     """What is missing or null stays. Administrators of projects may, too."""
     user = http.require_manager(request).user
@@ -99,7 +99,7 @@ def act(request: HttpRequest, project_id: str) -> HttpResponse:
     return done()
 
 
-@describe("Show what became of a project", auth="user", reply=list[dict[str, str | None]], errors=(404,), only=("owner",))
+@describe("Show what became of a project", auth="user", reply=list[dict[str, str | None]], errors=(404,), only=("owner", "project_admin"))
 def show_log(request: HttpRequest, project_id: str) -> HttpResponse:
     """Transitions of the project and its memberships. Administrators of projects may, too."""
     user = http.require_user(request).user
@@ -127,7 +127,7 @@ def number_of(text: str, kind: str) -> int:
     return int(text)
 
 
-@describe("Show an application", auth="user", reply=replies.ApplicationOfProject, errors=(404,), only=("owner",))
+@describe("Show an application", auth="user", reply=replies.ApplicationOfProject, errors=(404,), only=("owner", "project_admin"))
 def show_application(request: HttpRequest, app_id: str) -> HttpResponse:
     """For its applicant, the owner of the project and administrators."""
     user = http.require_user(request).user
