@@ -19,7 +19,7 @@ from tests.support.identity_seeds import Seeds, seed
 pytestmark = pytest.mark.django_db
 ROOT = "/astakos/ui/"
 PUBLIC = {"", "login", "local", "login/local", "login/associate", "signup", "login/saml/metadata", "login/{module}",
-          "login/{module}/authenticated", "login/{module}/backchannel-logout", "logout", "session"}
+          "login/{module}/authenticated", "login/{module}/backchannel-logout", "logout", "session", "get_menu", "get_services"}
 """Pages for those who have not signed in; a new page is for the others until it is named here."""
 FROM_ELSEWHERE = {"login/{module}/authenticated", "login/{module}/backchannel-logout"}
 """Other sites make browsers or themselves post to these, so no form of ours can vouch for the request."""

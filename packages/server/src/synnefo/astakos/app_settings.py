@@ -57,6 +57,9 @@ _declare("ASTAKOS_CORS_ORIGINS", list[str], [],
          "Origins (scheme://host) whose pages may ask who is signed in, besides those within ASTAKOS_COOKIE_DOMAIN.")
 _declare("ASTAKOS_COMPONENT_TOKEN_GRACE", int, 0,
          "How long the old token of a component works after a renewal.", unit="hours")
+_declare("ASTAKOS_COMPONENTS_META", dict[str, dict[str, Any]], {},
+         "How components are shown to people, over the defaults: url, order, verbose_name, cloudbar and dashboard by name.")
+_declare("ASTAKOS_JSONP_ENABLED", bool, True, "Answer the menu and the list of services as JSONP too, for older pages.")
 _declare("ASTAKOS_STRICT_PROVISIONS", bool, True,
          "Refuse commissions that charge members without charging their project alike.")
 _declare("ASTAKOS_RESOURCE_CACHE_TIMEOUT", Annotated[int, Field(ge=0)], 60,

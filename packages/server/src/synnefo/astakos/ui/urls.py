@@ -5,6 +5,7 @@ from __future__ import annotations
 from django.urls import URLPattern, URLResolver, path, re_path
 
 from synnefo.astakos.ui import (
+    data,
     login_methods,
     oauth2,
     programs,
@@ -18,6 +19,9 @@ from synnefo.astakos.ui import (
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("", views.index, name="astakos-index"),
+    path("get_menu", data.get_menu, name="astakos-menu"),
+    path("landing", views.index, name="astakos-landing"),
+    path("get_services", data.get_services, name="astakos-services"),
     path("login", views.login, name="astakos-login"),
     path("local", views.login, name="astakos-local"),
     path("login/local", views.login),
