@@ -20,7 +20,7 @@ from tests.support.networks import backend
 from tests.support.pithos import content
 
 pytestmark = pytest.mark.django_db
-PAGES = ("/", "/machines", "/machines/create", "/containers", "/usage", "/api-access")
+PAGES = ("/", "/machines", "/machines/create", "/containers", "/usage")
 EVIL = '<script>alert("1")</script>\'&'
 
 

@@ -6,10 +6,12 @@ It needs neither a database nor that the component runs here.
 from __future__ import annotations
 
 import argparse
+import importlib
 import json
 import sys
 
 from synnefo.common.registration import definitions_of
+from synnefo.common.settings import SettingsError, conf
 
 _COMPONENTS = ("astakos", "cyclades", "pithos")
 
@@ -24,6 +26,12 @@ def main(argv: list[str] | None = None) -> int:
         return 1
     if not options.base_url.startswith(("http://", "https://")):
         sys.stderr.write("The base URL is not an http or https URL.\n")
+        return 1
+    importlib.import_module(f"synnefo.{options.component}.app_settings")  # some paths are settings
+    try:
+        conf.load()
+    except SettingsError as error:
+        sys.stderr.write(f"The settings are wrong:\n{error}\n")
         return 1
     sys.stdout.write(json.dumps(definitions_of(options.component, options.base_url), indent=2) + "\n")
     return 0

@@ -9,7 +9,7 @@ from django.urls import reverse
 
 from synnefo.common.settings import conf
 
-SECTIONS = (("Overview", "overview"), ("Machines", "machines"), ("Files", "containers"), ("Usage", "usage"), ("Projects", "astakos-projects"), ("API access", "api-access"))
+SECTIONS = (("Overview", "overview"), ("Machines", "machines"), ("Files", "containers"), ("Usage", "usage"), ("Projects", "astakos-projects"), ("API access", "astakos-api-access"))
 
 
 def frame(request: HttpRequest) -> dict[str, Any]:

@@ -17,8 +17,16 @@ def files_of(credential: AppCredential, secret: str) -> dict[str, str]:
             "rclone.conf": _rclone(url, credential.id, secret)}
 
 
+def kamakirc(secret: str) -> str:
+    """The configuration of kamaki for an API token."""
+    name, url = cloud_name(), f"{conf.ASTAKOS_BASE_URL.rstrip('/')}/identity/v2.0"
+    return f'[global]\ndefault_cloud = {name}\n\n[cloud "{name}"]\nurl = {url}\ntoken = {secret}\n'
+
+
 def cloud_name() -> str:
     """The cloud's name as one word."""
+    if conf.ASTAKOS_KAMAKI_CONFIG_CLOUD_NAME:
+        return str(conf.ASTAKOS_KAMAKI_CONFIG_CLOUD_NAME)
     return re.sub(r"[^a-z0-9]+", "_", str(conf.BRANDING_SERVICE_NAME).lower()).strip("_") or "cloud"
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from django.urls import URLPattern, URLResolver, path, re_path
 
 from synnefo.astakos.ui import (
+    api_access,
     data,
     login_methods,
     oauth2,
@@ -39,6 +40,9 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("profile", login_methods.page, name="astakos-profile"),
     path("remove_auth_provider/<int:pk>", login_methods.remove, name="astakos-remove-method"),
     path("logout", views.logout, name="astakos-logout"),
+    path("api_access", api_access.page, name="astakos-api-access"),
+    path("profile/update_token", api_access.update_token, name="astakos-update-token"),
+    path(".kamakirc", api_access.kamakirc, name="astakos-kamakirc"),
     path("device", oauth2.device, name="astakos-device"),
     path("programs", programs.page, name="astakos-programs"),
     path("projects", projects.index, name="astakos-projects"),

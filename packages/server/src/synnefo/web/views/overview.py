@@ -5,10 +5,10 @@ from __future__ import annotations
 import collections
 from typing import Any
 
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
+from django.urls import reverse
 
-from synnefo.common.settings import conf
 from synnefo.web import machines, usage
 from synnefo.web.gateway import Gateway
 from synnefo.web.views.common import page
@@ -33,8 +33,6 @@ def show_usage(request: HttpRequest, gateway: Gateway) -> HttpResponse:
     return render(request, "web/usage.html", {"projects": _projects(gateway)})
 
 
-@page("GET")
-def api_access(request: HttpRequest, gateway: Gateway) -> HttpResponse:
-    context = {"auth_url": f"{conf.ASTAKOS_BASE_URL}/identity/v2.0", "auth_url_v3": f"{conf.ASTAKOS_BASE_URL}/identity/v3",
-               "uuid": gateway.caller.user_id, "email": gateway.caller.email, "project": gateway.caller.project_id}
-    return render(request, "web/api_access.html", context)
+def api_access(request: HttpRequest) -> HttpResponse:
+    """The page's former address."""
+    return HttpResponseRedirect(reverse("astakos-api-access"))
