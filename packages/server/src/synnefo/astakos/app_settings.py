@@ -59,6 +59,9 @@ _declare("ASTAKOS_COMPONENT_TOKEN_GRACE", int, 0,
          "How long the old token of a component works after a renewal.", unit="hours")
 _declare("ASTAKOS_COMPONENTS_META", dict[str, dict[str, Any]], {},
          "How components are shown to people, over the defaults: url, order, verbose_name, cloudbar and dashboard by name.")
+for _page, _where in (("GLOBAL", "every page"), ("LOGIN", "the sign-in page"), ("SIGNUP", "the sign-up page"), ("PROFILE", "the profile")):
+    _declare(f"ASTAKOS_{_page}_MESSAGES", list[tuple[Literal["success", "info", "warning", "error"], str]], [],
+             f"Notices on {_where}: pairs of level and text; level is success, info, warning or error.")
 _declare("ASTAKOS_KAMAKI_CONFIG_CLOUD_NAME", Annotated[str, Field(pattern=r"^[A-Za-z0-9_~@#$:-]*$")], "",
          "Name of this cloud in the files that people download for clients; empty is made of BRANDING_SERVICE_NAME.")
 _declare("ASTAKOS_JSONP_ENABLED", bool, True, "Answer the menu and the list of services as JSONP too, for older pages.")

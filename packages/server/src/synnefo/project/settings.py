@@ -102,6 +102,7 @@ TEMPLATES = [{
         "synnefo.web.context.frame",
     ]},
 }]
+CSRF_FAILURE_VIEW = "synnefo.web.views.errors.csrf_failure"
 EMAIL_BACKEND = conf.EMAIL_BACKEND
 EMAIL_FILE_PATH = conf.EMAIL_FILE_PATH or None
 EMAIL_HOST, EMAIL_PORT, EMAIL_TIMEOUT = conf.EMAIL_HOST, conf.EMAIL_PORT, conf.EMAIL_TIMEOUT

@@ -25,3 +25,7 @@ for _service in conf.SYNNEFO_SERVICES:
     _base = getattr(conf, f"{_service.upper()}_BASE_URL")
     urlpatterns.append(path(_prefix(_base), include(importlib.import_module(f"synnefo.{_service}.urls"))))
 urlpatterns.append(path("", include("synnefo.web.urls")))
+
+handler403 = "synnefo.web.views.errors.forbidden"
+handler404 = "synnefo.web.views.errors.not_found"
+handler500 = "synnefo.web.views.errors.server_error"

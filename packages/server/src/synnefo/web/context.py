@@ -6,10 +6,15 @@ from typing import Any
 
 from django.http import HttpRequest
 from django.urls import reverse
+from django.utils import timezone
+from django.utils.safestring import mark_safe
 
 from synnefo.common.settings import conf
 
 SECTIONS = (("Overview", "overview"), ("Machines", "machines"), ("Files", "containers"), ("Usage", "usage"), ("Projects", "astakos-projects"), ("API access", "astakos-api-access"))
+
+NOTICES = {"astakos-login": "ASTAKOS_LOGIN_MESSAGES", "astakos-local": "ASTAKOS_LOGIN_MESSAGES", "astakos-signup": "ASTAKOS_SIGNUP_MESSAGES",
+           "astakos-profile": "ASTAKOS_PROFILE_MESSAGES"}
 
 
 def frame(request: HttpRequest) -> dict[str, Any]:
@@ -21,4 +26,18 @@ def frame(request: HttpRequest) -> dict[str, Any]:
         url = reverse(name)
         current = request.path == url if url == "/" else request.path.startswith(url)
         navigation.append({"label": label, "url": url, "current": current})
-    return {"service_name": conf.BRANDING_SERVICE_NAME, "navigation": navigation}
+    return {"service_name": conf.BRANDING_SERVICE_NAME, "navigation": navigation, "notices": _notices(request), "footer": _footer()}
+
+
+def _notices(request: HttpRequest) -> list[tuple[str, str]]:
+    """The operator's notices for this page."""
+    match = request.resolver_match
+    of_page = NOTICES.get(match.url_name or "", "") if match is not None else ""
+    return [*getattr(conf, "ASTAKOS_GLOBAL_MESSAGES", []), *(getattr(conf, of_page, []) if of_page else [])]
+
+
+def _footer() -> dict[str, str]:
+    company = conf.BRANDING_COMPANY_NAME
+    copyright_ = conf.BRANDING_COPYRIGHT_MESSAGE or f"Copyright (c) {timezone.now().year} {company}"
+    return {"extra": mark_safe(conf.BRANDING_FOOTER_EXTRA_MESSAGE),  # noqa: S308 - the operator's own HTML
+            "company": company, "company_url": conf.BRANDING_COMPANY_URL, "copyright": copyright_ if conf.BRANDING_SHOW_COPYRIGHT else ""}

@@ -30,6 +30,21 @@ def all_components() -> list[Metadata]:
     return sorted(found, key=lambda item: (_order(item), item["name"]))
 
 
+def cards() -> list[Metadata]:
+    """What the overview shows: in the order of the dashboard, without the hidden and those that have no pages."""
+    shown = [item for item in all_components() if _on_dashboard(item).get("show", True) and _is_page(item.get("url"))]
+    return sorted(shown, key=lambda item: (_order(_on_dashboard(item)), item["name"]))
+
+
+def _on_dashboard(item: Metadata) -> Metadata:
+    dashboard = item.get("dashboard")
+    return dashboard if isinstance(dashboard, dict) else {}
+
+
+def _is_page(url: object) -> bool:
+    return isinstance(url, str) and url.startswith(("https://", "http://", "/"))
+
+
 def _of(name: str, row: Metadata) -> Metadata:
     shown = _defaults(name)
     for layer in (_KNOWN.get(name, {}), row, conf.ASTAKOS_COMPONENTS_META.get(name, {})):

@@ -25,8 +25,11 @@ _TOKEN = re.compile(r"^[A-Za-z0-9._~-]{16,255}$")
 def parse_url(text: str, field: str) -> str:
     """An http(s) URL or nothing. Raises `InvalidInput`."""
     text = text.strip()
-    parsed = urlparse(text)
-    if text and (len(text) > 1024 or parsed.scheme not in {"http", "https"} or not parsed.netloc):
+    try:
+        parsed = urlparse(text)
+    except ValueError as error:
+        raise InvalidInput(f"{field} is not an http or https URL.", field=field) from error
+    if text and (len(text) > 1024 or not text.isprintable() or " " in text or parsed.scheme not in {"http", "https"} or not parsed.netloc):
         raise InvalidInput(f"{field} is not an http or https URL.", field=field)
     return text
 

@@ -59,6 +59,10 @@ def import_services(raw: object) -> list[str]:
 
 @transactional()
 def _store(definitions: dict[str, ServiceDefinition]) -> list[str]:
+    return _store_all(definitions)
+
+
+def _store_all(definitions: dict[str, ServiceDefinition]) -> list[str]:
     done: list[str] = []
     for name, definition in definitions.items():
         done += _store_service(name, definition)
@@ -106,6 +110,29 @@ def _url_warnings(component: Component, definition: ServiceDefinition) -> Iterat
         url = str(endpoint["publicURL"])
         if not component.base_url or not url.startswith(component.base_url):
             yield f"Warning: {url} is not below the base URL of component {component.name}"
+
+
+def register_component(name: str, *, base_url: str, ui_url: str) -> tuple[str | None, list[str]]:
+    """Record a standard component, or change its addresses, and bring its services to those this version has. Returns the
+    token of a new component, and a line for each thing done. Repeatable. Transactions of its own.
+    """
+    definitions = parse_definitions(registration.definitions_of(name, base_url))
+    found, token = components.find_component(name), None
+    if found is None:
+        found, token = components.add_component(name, base_url=base_url, ui_url=ui_url)
+    else:
+        components.modify_component(found.pk, base_url=base_url, ui_url=ui_url)
+    return token, [f"{'Updated' if token is None else 'Added'} component {name}", *_replace_services(found, definitions)]
+
+
+@transactional()
+def _replace_services(component: Component, definitions: dict[str, ServiceDefinition]) -> list[str]:
+    """Readers see the old services or the new ones, never none."""
+    done = _store_all(definitions)
+    gone = Service.objects.filter(component=component).exclude(name__in=definitions)
+    done += [f"Removed service {service.name}" for service in gone]
+    gone.delete()
+    return done
 
 
 def register_local_services() -> list[str]:

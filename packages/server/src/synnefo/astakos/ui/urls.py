@@ -7,6 +7,7 @@ from django.urls import URLPattern, URLResolver, path, re_path
 from synnefo.astakos.ui import (
     api_access,
     data,
+    landing,
     login_methods,
     oauth2,
     programs,
@@ -21,7 +22,7 @@ from synnefo.astakos.ui import (
 urlpatterns: list[URLPattern | URLResolver] = [
     path("", views.index, name="astakos-index"),
     path("get_menu", data.get_menu, name="astakos-menu"),
-    path("landing", views.index, name="astakos-landing"),
+    path("landing", landing.page, name="astakos-landing"),
     path("get_services", data.get_services, name="astakos-services"),
     path("login", views.login, name="astakos-login"),
     path("local", views.login, name="astakos-local"),
