@@ -11,7 +11,7 @@ from django.utils.safestring import mark_safe
 
 from synnefo.common.settings import conf
 
-SECTIONS = (("Overview", "overview"), ("Machines", "machines"), ("Files", "containers"), ("Usage", "usage"), ("Projects", "astakos-projects"), ("API access", "astakos-api-access"))
+SECTIONS = (("Overview", "overview"), ("Machines", "machines"), ("Files", "containers"), ("Usage", "usage"), ("Projects", "astakos-projects"), ("Profile", "astakos-profile"), ("API access", "astakos-api-access"))
 
 NOTICES = {"astakos-login": "ASTAKOS_LOGIN_MESSAGES", "astakos-local": "ASTAKOS_LOGIN_MESSAGES", "astakos-signup": "ASTAKOS_SIGNUP_MESSAGES",
            "astakos-profile": "ASTAKOS_PROFILE_MESSAGES"}
@@ -26,7 +26,16 @@ def frame(request: HttpRequest) -> dict[str, Any]:
         url = reverse(name)
         current = request.path == url if url == "/" else request.path.startswith(url)
         navigation.append({"label": label, "url": url, "current": current})
-    return {"service_name": conf.BRANDING_SERVICE_NAME, "navigation": navigation, "notices": _notices(request), "footer": _footer()}
+    return {"service_name": conf.BRANDING_SERVICE_NAME, "navigation": navigation, "notices": _notices(request), "footer": _footer(),
+            "session_seconds_left": _seconds_left(request)}
+
+
+def _seconds_left(request: HttpRequest) -> int:
+    """Until the session of a signed-in user ends."""
+    user = getattr(request, "user", None)
+    if user is None or not user.is_authenticated:
+        return 0
+    return max(0, int((request.session.get_expiry_date() - timezone.now()).total_seconds()))
 
 
 def _notices(request: HttpRequest) -> list[tuple[str, str]]:

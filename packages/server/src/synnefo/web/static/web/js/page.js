@@ -72,3 +72,6 @@ function drawBars(root) {
 }
 drawBars(document);
 document.addEventListener("htmx:afterSettle", () => drawBars(document));
+
+// On narrow screens the current section may be beyond the edge.
+document.querySelector(".topbar nav [aria-current]")?.scrollIntoView({ block: "nearest", inline: "nearest" });
