@@ -79,6 +79,17 @@ def test_jsonp_takes_only_names(settings_override: Any) -> None:
 
 
 @pytest.mark.django_db
+@pytest.mark.parametrize(("path", "callback", "stays"), [
+    (MENU, "", True), (MENU, "?callback=f", True), (SERVICES, "", True), (SERVICES, "?callback=f", False), (SERVICES, "?callback=1", True)])
+def test_which_readers_take_pending_messages(path: str, callback: str, stays: bool) -> None:
+    client = Client()
+    client.force_login(make_user())
+    client.post("/astakos/ui/api_access", {"action": "revoke", "id": "1"})
+    client.get(path + callback)
+    assert ("There is no token 1." in client.get("/astakos/ui/api_access").content.decode()) is stays
+
+
+@pytest.mark.django_db
 @pytest.mark.parametrize(("origin", "may"), [
     ("https://files.example.org", True), ("https://example.org", True), ("https://www.partner.net", True),
     ("https://evilexample.org", False), ("https://example.org.evil.net", False), ("http://files.example.org", False),

@@ -27,12 +27,14 @@ _UNSAFE = {"<": "\\u003c", ">": "\\u003e", "&": "\\u0026", "\u2028": "\\u2028", 
 """Not to be read as markup, nor as ends of lines by older JavaScript."""
 
 
-def _data(read: Callable[[HttpRequest], Any]) -> Callable[[HttpRequest], HttpResponse]:
+def _data(read: Callable[[HttpRequest], Any], *, takes_messages: bool = False) -> Callable[[HttpRequest], HttpResponse]:
     @never_cache
     @require_http_methods(["GET", "HEAD"])
     def view(request: HttpRequest) -> HttpResponse:
         callback = request.GET.get("callback")
         response = _json(read(request), request) if callback is None else _jsonp(read, request, callback)
+        if takes_messages and callback is not None and response.status_code == 200:
+            list(messages.get_messages(request))  # they have been seen where the bar is
         patch_vary_headers(response, ["Cookie", "Origin"])
         return response
 
@@ -54,7 +56,6 @@ def _jsonp(read: Callable[[HttpRequest], Any], request: HttpRequest, callback: s
     text = json.dumps(read(request))
     for character, escaped in _UNSAFE.items():
         text = text.replace(character, escaped)
-    list(messages.get_messages(request))  # they have been seen where the bar is
     # The comment keeps the file from beginning with letters of the caller's choice.
     return HttpResponse(f"/**/{callback}({text});", content_type="application/javascript; charset=UTF-8")
 
@@ -86,4 +87,4 @@ def _marked(items: list[tuple[str, str]], location: str) -> list[dict[str, Any]]
 
 
 get_menu = _data(_menu)
-get_services = _data(lambda _: component_metadata.all_components())
+get_services = _data(lambda _: component_metadata.all_components(), takes_messages=True)
