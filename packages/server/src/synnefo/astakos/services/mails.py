@@ -5,7 +5,10 @@ A mail is sent at least once. Its `Message-ID` stays the same over attempts, so 
 
 from __future__ import annotations
 
+import contextlib
 import datetime
+import smtplib
+import time
 from collections.abc import Iterable
 from email.utils import formataddr, make_msgid
 from typing import Any
@@ -20,6 +23,7 @@ from prometheus_client import Counter
 
 from synnefo.astakos.models import QueuedMail, User
 from synnefo.common.db import transactional
+from synnefo.common.errors import NotFound
 from synnefo.common.settings import conf
 
 log = structlog.get_logger(__name__)
@@ -28,6 +32,8 @@ BATCH = 50
 LEASE = datetime.timedelta(minutes=10)
 LONGEST_WAIT = datetime.timedelta(hours=1)
 GIVE_UP_AFTER = datetime.timedelta(days=3)
+PERMANENT = 500
+"""From here on SMTP statuses say that trying again is of no use."""
 Recipient = str | tuple[str, str]
 _engine: Engine | None = None
 
@@ -76,12 +82,41 @@ def deliver() -> int:
     """Send what is due; returns how many left. Called by the worker; several may do so at once."""
     sent = 0
     while batch := _claim():
-        connection = get_connection()
-        for mail in batch:
-            sent += _send(mail, connection)
+        sent += _send_all(batch)
         if len(batch) < BATCH:
             break
     return sent
+
+
+def _send_all(batch: list[QueuedMail]) -> int:
+    """Over one connection, made anew after a failure. Mails for which no server answers are put off together, and those not
+    reached well within the lease are handed back, as others may claim them after it.
+    """
+    connection = get_connection()
+    stop_at = time.monotonic() + LEASE.total_seconds() / 2
+    sent = 0
+    for position, mail in enumerate(batch):
+        if time.monotonic() > stop_at:
+            _hand_back(batch[position:])
+            break
+        try:
+            connection.open()
+        except Exception as error:  # noqa: BLE001 - see _send
+            for waiting in batch[position:]:
+                _put_off(waiting, error)
+            break
+        sent += _send(mail, connection)
+    _close(connection)
+    return sent
+
+
+def _close(connection: Any) -> None:
+    with contextlib.suppress(OSError):  # the server may be gone
+        connection.close()
+
+
+def _hand_back(mails: list[QueuedMail]) -> None:
+    QueuedMail.objects.filter(pk__in=[mail.pk for mail in mails]).update(next_attempt_at=timezone.now())
 
 
 @transactional()
@@ -102,6 +137,7 @@ def _send(mail: QueuedMail, connection: Any) -> int:
     try:
         message.send()
     except Exception as error:  # noqa: BLE001 - whatever a mail backend raises, the mail is tried again
+        _close(connection)
         _put_off(mail, error)
         return 0
     QueuedMail.objects.filter(pk=mail.pk).delete()
@@ -112,12 +148,29 @@ def _send(mail: QueuedMail, connection: Any) -> int:
 
 def _put_off(mail: QueuedMail, error: Exception) -> None:
     now = timezone.now()
-    given_up = now - mail.created_at > GIVE_UP_AFTER
+    given_up = _is_refused(error) or now - mail.created_at > GIVE_UP_AFTER
     wait = min(LONGEST_WAIT, datetime.timedelta(seconds=30 * 2 ** min(mail.attempts, 10)))
     QueuedMail.objects.filter(pk=mail.pk).update(
         next_attempt_at=now + wait, last_error=f"{type(error).__name__}: {error}"[:500], failed_at=now if given_up else None)
     MAILS.labels("given up" if given_up else "put off").inc()
     log.warning("mail.put_off", template=mail.template, attempts=mail.attempts + 1, error=type(error).__name__, given_up=given_up)
+
+
+def _is_refused(error: Exception) -> bool:
+    """Whether the server knows that there is no such mailbox. Everything else may pass: a full one, a dropped connection."""
+    return isinstance(error, smtplib.SMTPRecipientsRefused) and all(code >= PERMANENT for code, _ in error.recipients.values())
+
+
+def retry(numbers: Iterable[int] | None = None) -> int:
+    """Have these mails, or all, tried at the next round; returns how many."""
+    wanted = QueuedMail.objects.all() if numbers is None else QueuedMail.objects.filter(pk__in=numbers)
+    return wanted.update(next_attempt_at=timezone.now(), failed_at=None)
+
+
+def remove(number: int) -> None:
+    """Raises `NotFound`."""
+    if not QueuedMail.objects.filter(pk=number).delete()[0]:
+        raise NotFound(f"There is no mail {number}.")
 
 
 def _as_html(text: str) -> str:
