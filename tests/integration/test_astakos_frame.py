@@ -12,6 +12,7 @@ from unittest import mock
 import pytest
 from django.test import Client
 
+import synnefo
 from synnefo.astakos.models import Component, Service
 from synnefo.astakos.services import component_metadata
 from synnefo.astakos.services.components import add_component, token_of
@@ -34,7 +35,7 @@ def test_cards_in_the_order_of_the_dashboard(settings_override: Any) -> None:
         add_component(name, ui_url="" if name == "bare" else f"https://{name}.example.org")
     settings_override(ASTAKOS_COMPONENTS_META={
         "hidden": {"dashboard": {"show": False}}, "wiki": {"url": "javascript:alert(1)"}, "pithos": {"dashboard": {"description": "<i>Files"}}})
-    page = signed_in().get(f"{UI}/landing").content.decode()
+    page = signed_in().get(f"{UI}/landing").content.decode().partition("<main")[2]
     places = [page.find(f'href="https://{name}.example.org"') for name in ("pithos", "cyclades", "astakos")]
     assert -1 not in places
     assert places == sorted(places)
@@ -55,6 +56,43 @@ def test_notices_of_the_operator(settings_override: Any) -> None:
     assert "<b>extra</b>" in landing
     assert "Ours &amp; Co" in landing
     assert "Copyright (c) 20" in landing
+
+
+def test_services_on_other_sites_are_in_the_bar(settings_override: Any) -> None:
+    add_component("pithos", ui_url="http://127.0.0.1:8080/containers")
+    add_component("stats", ui_url="https://stats.example.org/")
+    settings_override(ASTAKOS_BASE_URL="http://127.0.0.1:8080/astakos", ASTAKOS_COMPONENTS_META={
+        "wiki": {"url": "https://wiki.example.org/?a=1&b=2", "verbose_name": "Wiki <b>", "order": 1, "cloudbar": {"icon": "javascript:x"}},
+        "quiet": {"url": "https://quiet.example.org", "cloudbar": {"show": False}}})
+    client = signed_in()
+    page = client.get("/no-such-page", headers=HTML).content.decode()
+    bar = page[page.index('aria-label="Other services"'):page.index("</nav>", page.index('aria-label="Other services"'))]
+    assert bar.index('<a href="https://wiki.example.org/?a=1&amp;b=2">Wiki &lt;b&gt;</a>') < bar.index('<a href="https://stats.example.org/">Stats</a>')
+    assert bar.count("<a ") == 2
+    settings_override(CLOUDBAR_ACTIVE=False)
+    assert "Other services" not in client.get("/no-such-page", headers=HTML).content.decode()
+
+
+def test_images_of_the_operator(settings_override: Any) -> None:
+    ours = Client().get(f"{UI}/login")
+    assert "web/icon" in ours.content.decode()
+    settings_override(BRANDING_IMAGE_MEDIA_URL="https://img.example.org/cloud/", BRANDING_FAVICON_URL="/own/tab.png", BRANDING_SERVICE_NAME="Okeanos")
+    theirs = Client().get(f"{UI}/login")
+    assert '<link rel="icon" href="/own/tab.png">' in theirs.content.decode()
+    assert '<img src="https://img.example.org/cloud/dashboard_logo.png" alt="Okeanos Dashboard">' in theirs.content.decode()
+    assert "img-src 'self' data: blob: https://img.example.org;" in theirs.headers["Content-Security-Policy"]
+
+
+def test_who_is_not_signed_in_finds_the_way_in() -> None:
+    assert f'<a class="button" href="{UI}/login">Sign in</a>' in Client().get("/no-such-page", headers=HTML).content.decode()
+
+
+def test_only_administrators_see_the_version() -> None:
+    client = Client()
+    client.force_login(make_user("root@example.org", is_admin=True))
+    version = f"powered by Synnefo {synnefo.__version__}"
+    assert version in client.get("/no-such-page", headers=HTML).content.decode()
+    assert version not in signed_in().get("/no-such-page", headers=HTML).content.decode()
 
 
 def test_refusals_have_the_look_of_the_site() -> None:

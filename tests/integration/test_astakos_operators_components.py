@@ -96,7 +96,8 @@ def test_which_readers_take_pending_messages(path: str, callback: str, stays: bo
     ("null", False), ("https://a@files.example.org", False), ("https://[", False), ("https://files.example.org/", False), ("", False),
 ])
 def test_only_known_origins_may_read(settings_override: Any, origin: str, may: bool) -> None:
-    settings_override(ASTAKOS_COOKIE_DOMAIN=".example.org", ASTAKOS_CORS_ORIGINS=["https://www.partner.net"])
+    settings_override(ASTAKOS_BASE_URL="https://accounts.example.org/astakos", ASTAKOS_COOKIE_DOMAIN=".example.org",
+                      ASTAKOS_CORS_ORIGINS=["https://www.partner.net"])
     answer = Client().get(MENU, headers={"Origin": origin})
     assert answer.status_code == 200
     assert answer.headers.get("Access-Control-Allow-Origin") == (origin if may else None)

@@ -55,6 +55,14 @@ _declare("BRANDING_COMPANY_URL", str, "", "Address of who runs the cloud.")
 _declare("BRANDING_SHOW_COPYRIGHT", bool, False, "Show the copyright line.")
 _declare("BRANDING_COPYRIGHT_MESSAGE", str, "", "The copyright line; empty is 'Copyright (c) YEAR COMPANY'.")
 _declare("BRANDING_FOOTER_EXTRA_MESSAGE", str, "", "HTML in the footer of every page.")
+_declare("BRANDING_IMAGE_MEDIA_URL", str, "",
+         "Directory with images of your own, as an address: favicon.ico, dashboard_logo.png, compute_logo.png, console_logo.png and "
+         "storage_logo.png. Empty shows ours.")
+for _image, _place in (("FAVICON", "the tabs of browsers"), ("DASHBOARD_LOGO", "pages about accounts, quota and projects"),
+                       ("COMPUTE_LOGO", "pages of machines and networks"), ("CONSOLE_LOGO", "the console of a machine"),
+                       ("STORAGE_LOGO", "pages of files")):
+    _declare(f"BRANDING_{_image}_URL", str, "", f"The image for {_place}, as an address; wins over BRANDING_IMAGE_MEDIA_URL.")
+_declare("CLOUDBAR_ACTIVE", bool, True, "Link in the bar at the top of pages to the components whose pages are on other sites.")
 
 _Staff = list[tuple[str, str]]
 _declare("ADMINS", _Staff, [], "Administrators: (name, e-mail) pairs.")

@@ -100,6 +100,7 @@ TEMPLATES = [{
         "django.contrib.auth.context_processors.auth",
         "django.contrib.messages.context_processors.messages",
         "synnefo.web.context.frame",
+        *(["synnefo.astakos.ui.frame.frame"] if "astakos" in conf.SYNNEFO_SERVICES else []),
     ]},
 }]
 CSRF_FAILURE_VIEW = "synnefo.web.views.errors.csrf_failure"

@@ -10,11 +10,14 @@ from django.utils import timezone
 from django.utils.safestring import mark_safe
 
 from synnefo.common.settings import conf
+from synnefo.web import branding
 
 SECTIONS = (("Overview", "overview"), ("Machines", "machines"), ("Files", "containers"), ("Usage", "usage"), ("Projects", "astakos-projects"), ("Profile", "astakos-profile"), ("API access", "astakos-api-access"))
 
 NOTICES = {"astakos-login": "ASTAKOS_LOGIN_MESSAGES", "astakos-local": "ASTAKOS_LOGIN_MESSAGES", "astakos-signup": "ASTAKOS_SIGNUP_MESSAGES",
            "astakos-profile": "ASTAKOS_PROFILE_MESSAGES"}
+LOGOS = {"machine": "Compute", "console": "Console", "container": "Storage", "folder": "Storage", "file": "Storage"}
+"""Parts of the cloud by how the names of their addresses begin."""
 
 
 def frame(request: HttpRequest) -> dict[str, Any]:
@@ -26,8 +29,16 @@ def frame(request: HttpRequest) -> dict[str, Any]:
         url = reverse(name)
         current = request.path == url if url == "/" else request.path.startswith(url)
         navigation.append({"label": label, "url": url, "current": current})
-    return {"service_name": conf.BRANDING_SERVICE_NAME, "navigation": navigation, "notices": _notices(request), "footer": _footer(),
-            "session_seconds_left": _seconds_left(request)}
+    return {"service_name": conf.BRANDING_SERVICE_NAME, "logo": _logo(request), "favicon": branding.image("FAVICON"), "navigation": navigation,
+            "notices": _notices(request), "footer": _footer(), "session_seconds_left": _seconds_left(request)}
+
+
+def _logo(request: HttpRequest) -> dict[str, str]:
+    """The operator's logo for this part of the cloud, if there is one."""
+    match = request.resolver_match
+    name = (match.url_name or "") if match is not None else ""
+    part = next((part for start, part in LOGOS.items() if name.startswith(start)), "Dashboard")
+    return {"url": branding.image(f"{part.upper()}_LOGO"), "text": f"{conf.BRANDING_SERVICE_NAME} {part}"}
 
 
 def _seconds_left(request: HttpRequest) -> int:

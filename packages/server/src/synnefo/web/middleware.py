@@ -9,6 +9,7 @@ from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 
 from synnefo.common.settings import conf
+from synnefo.web import branding
 
 
 def content_policy(form_schemes: Iterable[str] = ()) -> str:
@@ -18,7 +19,8 @@ def content_policy(form_schemes: Iterable[str] = ()) -> str:
     forms = " ".join(["'self'", *(f"{scheme}:" for scheme in form_schemes)])
     parsed = urlparse(conf.CONSOLE_PROXY_URL)
     console = f"{parsed.scheme}://{parsed.netloc}"
-    return ("default-src 'none'; script-src 'self'; worker-src 'self'; style-src 'self'; img-src 'self' data: blob:; "
+    images = " ".join(["'self'", "data:", "blob:", *branding.origins()])
+    return (f"default-src 'none'; script-src 'self'; worker-src 'self'; style-src 'self'; img-src {images}; "
             f"font-src 'self'; connect-src 'self' {console}; form-action {forms}; base-uri 'none'; frame-ancestors 'none'")
 
 

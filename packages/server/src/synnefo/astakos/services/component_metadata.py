@@ -32,7 +32,7 @@ def all_components() -> list[Metadata]:
 
 def cards() -> list[Metadata]:
     """What the overview shows: in the order of the dashboard, without the hidden and those that have no pages."""
-    shown = [item for item in all_components() if _on_dashboard(item).get("show", True) and _is_page(item.get("url"))]
+    shown = [item for item in all_components() if _on_dashboard(item).get("show", True) and is_page(item.get("url"))]
     return sorted(shown, key=lambda item: (_order(_on_dashboard(item)), item["name"]))
 
 
@@ -41,7 +41,7 @@ def _on_dashboard(item: Metadata) -> Metadata:
     return dashboard if isinstance(dashboard, dict) else {}
 
 
-def _is_page(url: object) -> bool:
+def is_page(url: object) -> bool:
     return isinstance(url, str) and url.startswith(("https://", "http://", "/"))
 
 

@@ -9,7 +9,6 @@ import json
 import re
 from collections.abc import Callable
 from typing import Any
-from urllib.parse import urlsplit
 
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse, JsonResponse
@@ -19,6 +18,7 @@ from django.views.decorators.http import require_http_methods
 
 from synnefo.astakos.models import User
 from synnefo.astakos.services import component_metadata
+from synnefo.astakos.ui.origins import may_read
 from synnefo.common.registration import join_url
 from synnefo.common.settings import conf
 
@@ -58,20 +58,6 @@ def _jsonp(read: Callable[[HttpRequest], Any], request: HttpRequest, callback: s
         text = text.replace(character, escaped)
     # The comment keeps the file from beginning with letters of the caller's choice.
     return HttpResponse(f"/**/{callback}({text});", content_type="application/javascript; charset=UTF-8")
-
-
-def may_read(origin: str) -> bool:
-    """Whether pages of this origin may read what is the user's: listed, or below the domain of our cookies."""
-    if origin in {item.rstrip("/") for item in conf.ASTAKOS_CORS_ORIGINS}:
-        return True
-    domain = conf.ASTAKOS_COOKIE_DOMAIN.strip(".").lower()
-    try:
-        parsed = urlsplit(origin)
-        host = (parsed.hostname or "").lower()
-    except ValueError:
-        return False
-    is_origin = parsed.scheme == "https" and origin.lower() == f"https://{parsed.netloc.lower()}" and "@" not in parsed.netloc
-    return bool(domain) and is_origin and (host == domain or host.endswith(f".{domain}"))
 
 
 def _menu(request: HttpRequest) -> list[dict[str, Any]]:

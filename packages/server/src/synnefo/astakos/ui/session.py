@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from urllib.parse import urlsplit
-
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.utils import timezone
 from django.views.decorators.cache import never_cache
@@ -14,7 +12,7 @@ from django.views.decorators.vary import vary_on_headers
 from synnefo.astakos.services import tokens
 from synnefo.astakos.ui import auth_cookie
 from synnefo.astakos.ui.guards import signed_in
-from synnefo.common.settings import conf
+from synnefo.astakos.ui.origins import may_read
 
 
 @never_cache
@@ -56,17 +54,7 @@ def _may_ask(request: HttpRequest, origin: str) -> bool:
     """Our own pages, sites of the cookie domain, and the origins of ASTAKOS_CORS_ORIGINS."""
     if not origin:
         return request.headers.get("Sec-Fetch-Site", "none") in {"none", "same-origin"}
-    if origin.rstrip("/") in {item.rstrip("/") for item in conf.ASTAKOS_CORS_ORIGINS}:
-        return True
-    try:
-        asking, base = urlsplit(origin), urlsplit(conf.ASTAKOS_BASE_URL)
-        host = (asking.hostname or "").lower()
-    except ValueError:
-        return False
-    if (asking.scheme, asking.netloc.lower()) == (base.scheme, base.netloc.lower()):
-        return True
-    domain = conf.ASTAKOS_COOKIE_DOMAIN.lstrip(".").lower()
-    return asking.scheme == base.scheme and bool(domain) and (host == domain or host.endswith(f".{domain}"))
+    return may_read(origin)
 
 
 @never_cache
