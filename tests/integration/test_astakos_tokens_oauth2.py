@@ -66,7 +66,8 @@ def test_bad_requests_show_a_page_and_redirect_nowhere(parameters: dict[str, str
     assert OAuthGrant.objects.count() == 0
 
 
-def test_repeated_parameters_and_plain_http_are_refused() -> None:
+def test_repeated_parameters_and_plain_http_are_refused(settings_override: Any) -> None:
+    settings_override(ASTAKOS_BASE_URL="https://accounts.example.org/astakos")
     make_client(is_trusted=True)
     browser = Browser(make_user())
     assert browser.client.get(f"{AUTH}?client_id=app&client_id=app&response_type=code", secure=True).status_code == 400
@@ -74,7 +75,17 @@ def test_repeated_parameters_and_plain_http_are_refused() -> None:
     assert post(TOKEN, {"grant_type": "authorization_code"}, secure=False).status_code == 400
 
 
+def test_a_cloud_within_one_machine_needs_no_https(settings_override: Any) -> None:
+    settings_override(ASTAKOS_BASE_URL="http://127.0.0.1:8080/astakos")
+    make_client(is_trusted=True)
+    client = Browser(make_user()).client
+    path = f"{AUTH}?client_id=app&response_type=code"
+    assert client.get(path).status_code == 302
+    assert client.get(path, REMOTE_ADDR="192.0.2.7").status_code == 400
+
+
 def test_a_trusted_proxy_vouches_for_https(settings_override: Any) -> None:
+    settings_override(ASTAKOS_BASE_URL="https://accounts.example.org/astakos")
     make_client(is_trusted=True)
     client = Browser(make_user()).client
     path = f"{AUTH}?client_id=app&response_type=code"

@@ -20,6 +20,7 @@ from synnefo.astakos.services.oauth2 import claims, clients, devices, grants, ke
 from synnefo.astakos.services.oauth2.errors import OAuthError, invalid_client, invalid_request
 from synnefo.common.describe import describe
 from synnefo.common.errors import NotFound, RateLimited, RequestTooLarge, Unauthenticated
+from synnefo.common.loopback import stays_here
 from synnefo.common.middleware import client_ip, is_secure
 from synnefo.common.settings import conf
 
@@ -57,8 +58,8 @@ def _refusal(error: OAuthError) -> HttpResponse:
 
 
 def require_secure(request: HttpRequest) -> None:
-    """Secrets and codes do not travel in the clear. Raises `OAuthError`."""
-    if not is_secure(request) and not conf.DEBUG:
+    """Secrets and codes do not travel in the clear; within one machine they do not travel. Raises `OAuthError`."""
+    if not is_secure(request) and not stays_here(request) and not conf.DEBUG:
         raise invalid_request("Use https.")
 
 

@@ -6,9 +6,10 @@ import uuid
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlparse
 
-from synnefo.astakos.handshakes.http import Refused, is_loopback
+from synnefo.astakos.handshakes.http import Refused
 from synnefo.astakos.provider_settings import LdapSearch
 from synnefo.common.errors import DependencyUnavailable
+from synnefo.common.loopback import is_loopback
 from synnefo.common.settings import conf
 
 if TYPE_CHECKING:

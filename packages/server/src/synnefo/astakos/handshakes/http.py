@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import ipaddress
 from typing import Any
 from urllib.parse import urlparse
 
 import httpx
 
 from synnefo.common.errors import DependencyUnavailable
+from synnefo.common.loopback import is_loopback
 
 TIMEOUT_S = 10.0
 MAX_BODY = 1 << 20
@@ -16,13 +16,6 @@ MAX_BODY = 1 << 20
 
 class Refused(Exception):
     """The provider answered, and not with what was asked for. The text is for the log."""
-
-
-def is_loopback(host: str) -> bool:
-    try:
-        return host == "localhost" or ipaddress.ip_address(host.strip("[]")).is_loopback
-    except ValueError:
-        return False
 
 
 def require_tls(url: str) -> None:

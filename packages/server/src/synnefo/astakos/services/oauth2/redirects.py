@@ -9,6 +9,7 @@ import unicodedata
 from urllib.parse import SplitResult, quote, urlsplit, urlunsplit
 
 from synnefo.astakos.services.oauth2.errors import invalid_request
+from synnefo.common.loopback import is_loopback
 from synnefo.common.settings import conf
 
 _SAFE = "%/:@!$&'()*+,;=~-._"
@@ -56,15 +57,6 @@ def _encoded(text: str, more: str = "") -> str:
         return character if character in _UNRESERVED else match[0].upper()
 
     return _ESCAPE.sub(smooth, quote(text, safe=_SAFE + more))
-
-
-def is_loopback(host: str) -> bool:
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 def covers(registered: str, asked: str) -> bool:
