@@ -103,7 +103,7 @@ MESSAGES = {
     "MISSING_ATTRIBUTE": "{title} did not tell your {attribute}, which is needed here. Write to {support}.",
     "WRONG_PASSWORD": "The username or the password is wrong.",
     "ALREADY_LINKED": "You already sign in with this {title} identity.",
-    "REQUIRED_MISSING": "Your account must have {title} as a sign-in method. Add it below.",
+    "REQUIRED_MISSING": "Your account must have {title} as a sign-in method. Add it in your profile.",
 }
 
 _KNOWN = {

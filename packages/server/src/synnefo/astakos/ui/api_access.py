@@ -17,7 +17,7 @@ from django.views.decorators.http import require_http_methods
 
 from synnefo.astakos.models import ApiToken, User
 from synnefo.astakos.services import client_files, memberships, tokens
-from synnefo.astakos.ui.guards import signed_in
+from synnefo.astakos.ui.guards import has_required_methods, signed_in
 from synnefo.common.errors import DomainError, NotFound
 from synnefo.common.settings import conf
 
@@ -42,6 +42,7 @@ class TokenForm(forms.Form):
 @never_cache
 @csrf_protect
 @signed_in
+@has_required_methods
 @require_http_methods(["GET", "HEAD", "POST"])
 def page(request: HttpRequest) -> HttpResponse:
     """What there is; a POST makes (`action=create`) or revokes (`action=revoke`) a lasting token."""
@@ -81,6 +82,7 @@ def _revoke(request: HttpRequest, user: User) -> HttpResponse:
 @never_cache
 @csrf_protect
 @signed_in
+@has_required_methods
 @require_http_methods(["POST"])
 def update_token(request: HttpRequest) -> HttpResponse:
     """Put a new API token in place of the old one. This session goes on, the user's others end."""
@@ -95,6 +97,7 @@ def update_token(request: HttpRequest) -> HttpResponse:
 
 @never_cache
 @signed_in
+@has_required_methods
 @require_http_methods(["GET", "HEAD"])
 def kamakirc(request: HttpRequest) -> HttpResponse:
     """kamaki's configuration file for the API token."""

@@ -5,12 +5,15 @@ from __future__ import annotations
 import functools
 import time
 from collections.abc import Callable
+from typing import cast
 
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
 from django.http.response import HttpResponseBase
 from django.urls import reverse
 from django.utils.http import urlencode
 
+from synnefo.astakos.models import User
+from synnefo.astakos.services import login_methods
 from synnefo.astakos.ui.redirects import login_redirect
 
 View = Callable[..., HttpResponseBase]
@@ -39,6 +42,21 @@ def signed_in(view: View) -> View:
         if is_background(request):
             return _told(request, "Sign in first.", 401, reverse("astakos-login"))
         return HttpResponseRedirect(login_redirect(request.get_full_path()))
+
+    return run
+
+
+def has_required_methods(view: View) -> View:
+    """Users who lack a sign-in method that every account must have add it first: their profile tells which. Within `signed_in`."""
+
+    @functools.wraps(view)
+    def run(request: HttpRequest, *args: object, **kwargs: object) -> HttpResponseBase:
+        missing = login_methods.missing_required(cast(User, request.user))
+        if not missing:
+            return view(request, *args, **kwargs)
+        if is_background(request):
+            return _told(request, " ".join(missing), 403, reverse("astakos-profile"))
+        return HttpResponseRedirect(reverse("astakos-profile"))
 
     return run
 

@@ -31,10 +31,13 @@ def page(request: HttpRequest) -> HttpResponse:
 @require_http_methods(["POST"])
 def remove(request: HttpRequest, pk: int) -> HttpResponse:
     """Only the user's own methods exist here; what policies keep is refused."""
-    if not request.user.is_authenticated:
+    user = request.user
+    if not user.is_authenticated:
         return HttpResponseRedirect(f"{reverse('astakos-login')}?{urlencode({'next': profile_url()})}")
+    if login_methods.missing_required(user):
+        return HttpResponseRedirect(profile_url())  # which tells what to add first
     try:
-        module = login_methods.unlink(request.user.user_id, pk)
+        module = login_methods.unlink(user.user_id, pk)
     except NotFound as error:
         raise Http404(error.public) from error
     except Forbidden as error:

@@ -19,6 +19,7 @@ from django.views.decorators.http import require_http_methods
 from synnefo.astakos.models import SEATED, MembershipState, Project, ProjectMembership, ProjectState, User
 from synnefo.astakos.services import applications, project_definitions, project_members, project_rules, projects, quotas
 from synnefo.astakos.services.project_status import pending_application, status_of
+from synnefo.astakos.ui.guards import has_required_methods
 from synnefo.astakos.ui.redirects import login_redirect
 from synnefo.common.commands import Amount, format_amount
 from synnefo.common.errors import DomainError, Forbidden, NotFound, StateConflict
@@ -50,7 +51,7 @@ def _page(*methods: str) -> Callable[[type_page], type_page]:
                 return HttpResponseRedirect(login_redirect(request.get_full_path()))
             try:
                 _require_shown(request)
-                return view(request, **parts)
+                return cast(HttpResponse, has_required_methods(view)(request, **parts))
             except NotFound as error:
                 raise Http404(error.public) from error
             except DomainError as error:
