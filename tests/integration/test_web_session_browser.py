@@ -11,7 +11,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from django.conf import settings
 from django.test import Client
-from playwright.sync_api import BrowserContext, expect, sync_playwright
+from playwright.sync_api import BrowserContext, Page, expect, sync_playwright
 from pytest_django.live_server_helper import LiveServer
 
 from synnefo.astakos.models import User
@@ -63,6 +63,43 @@ def test_signing_out_reaches_the_other_tabs(signed_in: BrowserContext, live_serv
     expect(there.get_by_text("You have signed out.")).to_be_visible()
     expect(here.get_by_text("You are signed out.")).to_be_visible(timeout=5000)
     expect(here.get_by_role("link", name="Sign in")).to_be_visible()
+
+
+def test_what_was_typed_can_be_sent_after_a_new_sign_in(signed_in: BrowserContext, live_server: LiveServer) -> None:
+    page = signed_in.new_page()
+    page.goto(f"{live_server.url}/astakos/ui/api_access")
+    page.get_by_role("button", name="Not now").click()
+    name = page.get_by_role("textbox", name="Name")
+    name.fill("typed before")
+    sign_in_elsewhere(signed_in, User.objects.get(), live_server)
+    come_back(page)
+    expect(page.locator("main.ended")).to_have_count(0)
+    name.press("Enter")
+    expect(page.get_by_text("typed before").first).to_be_visible()
+
+
+def test_a_page_of_another_user_says_so(signed_in: BrowserContext, live_server: LiveServer) -> None:
+    page = signed_in.new_page()
+    page.goto(f"{live_server.url}{PAGE}")
+    page.get_by_role("button", name="Not now").click()
+    sign_in_elsewhere(signed_in, make_user("bob@example.org"), live_server)
+    come_back(page)
+    expect(page.get_by_text("bob@example.org is signed in now.")).to_be_visible()
+    page.get_by_role("link", name="Reload").click()
+    expect(page.get_by_text("This page is another user's.")).to_have_count(0)
+
+
+def sign_in_elsewhere(context: BrowserContext, user: User, server: LiveServer) -> None:
+    """As another tab of this browser would: a new session, and a new token for forms."""
+    other = Client()
+    other.force_login(user)
+    context.add_cookies([{"name": settings.SESSION_COOKIE_NAME, "value": str(other.session.session_key), "url": server.url},
+                         {"name": settings.CSRF_COOKIE_NAME, "value": "n" * 32, "url": server.url}])
+
+
+def come_back(page: Page) -> None:
+    with page.expect_response(lambda answer: "session?brief" in answer.url):
+        page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

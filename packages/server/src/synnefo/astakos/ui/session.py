@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.middleware.csrf import get_token
 from django.utils import timezone
 from django.views.decorators.cache import never_cache
 from django.views.decorators.csrf import csrf_protect
@@ -19,7 +20,7 @@ from synnefo.astakos.ui.origins import may_read
 @vary_on_headers("Cookie", "Origin")
 @require_http_methods(["GET"])
 def show(request: HttpRequest) -> HttpResponse:
-    """Who is signed in, with the session's own token. `?brief` leaves the token out."""
+    """Who is signed in, with the session's own token. `?brief` has the token for forms of this site in its place."""
     origin = request.headers.get("Origin", "")
     if not _may_ask(request, origin):
         return JsonResponse({"error": "This page may not ask."}, status=403)
@@ -38,7 +39,9 @@ def _described(request: HttpRequest) -> dict[str, object]:
     known: dict[str, object] = {
         "authenticated": True, "uuid": user.uuid, "email": user.email, "name": user.realname, "expires": expires.isoformat(),
         "seconds_left": max(0, int((expires - timezone.now()).total_seconds()))}
-    return known if "brief" in request.GET else known | {"token": _live_token(request)}
+    if "brief" not in request.GET:
+        return known | {"token": _live_token(request)}
+    return known if "Origin" in request.headers else known | {"csrf_token": get_token(request)}
 
 
 def _live_token(request: HttpRequest) -> str:

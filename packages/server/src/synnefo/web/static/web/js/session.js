@@ -15,16 +15,10 @@ function plan(secondsLeft) {
 
 // Another tab may have extended or ended the session meanwhile: the server knows.
 async function ask() {
-  let known;
-  try {
-    const answer = await fetch(dialog.dataset.ask, { headers: { Accept: "application/json" } });
-    if (!answer.ok) throw new Error(String(answer.status));
-    known = await answer.json();
-  } catch {
-    timer = setTimeout(ask, 30000);
-    return;
-  }
-  if (!known.authenticated) ended();
+  const known = await session();
+  if (!known) timer = setTimeout(ask, 30000);
+  else if (!known.authenticated) ended();
+  else if (known.uuid !== dialog.dataset.user) replaced(known.email);
   else if (known.seconds_left > WARN_S) plan(known.seconds_left);
   else {
     if (!dialog.open && !dialog.dataset.declined) dialog.showModal();
@@ -32,29 +26,51 @@ async function ask() {
   }
 }
 
+// Nothing when the server cannot be asked.
+async function session() {
+  try {
+    const answer = await fetch(dialog.dataset.ask, { headers: { Accept: "application/json" } });
+    return answer.ok ? await answer.json() : null;
+  } catch {
+    return null;
+  }
+}
+
 function ended() {
+  stop("You are signed out. Sign in in another tab, then go on here: what you typed is still there.",
+    { href: dialog.dataset.signIn, target: "_blank", rel: "noopener", textContent: "Sign in" });
+}
+
+// What is on the page is another user's, and so would be the next action.
+function replaced(email) {
+  stop(`${email} is signed in now. This page is another user's.`, { href: location.href, textContent: "Reload" });
+}
+
+function stop(text, link) {
   if (dialog.open) dialog.close();
   const main = document.getElementById("main");
   if (!main || main.classList.contains("ended")) return;
   main.classList.add("ended");
-  notice("You are signed out. Sign in in another tab, then go on here: what you typed is still there.", "error");
-  const link = document.createElement("a");
-  link.href = dialog.dataset.signIn;
-  link.target = "_blank";
-  link.rel = "noopener";
-  link.className = "button";
-  link.textContent = "Sign in";
-  document.getElementById("notices").lastElementChild.append(link);
-  document.addEventListener("visibilitychange", back);
+  notice(text, "error");
+  document.getElementById("notices").lastElementChild.append(Object.assign(document.createElement("a"), { className: "button", ...link }));
 }
 
+// Who comes back to this tab may have signed in again in another one.
 async function back() {
   if (document.hidden) return;
-  const known = await (await fetch(dialog.dataset.ask, { headers: { Accept: "application/json" } })).json();
-  if (!known.authenticated) return;
-  document.removeEventListener("visibilitychange", back);
+  const known = await session();
+  if (!known) return;
+  if (!known.authenticated) { ended(); return; }
+  if (known.uuid !== dialog.dataset.user) { replaced(known.email); return; }
   document.getElementById("main").classList.remove("ended");
+  renew(known.csrf_token);
   plan(known.seconds_left);
+}
+
+// A sign-in makes the tokens of older forms worthless; they get the new one.
+function renew(token) {
+  for (const field of document.querySelectorAll("input[name=csrfmiddlewaretoken]")) field.value = token;
+  document.body.setAttribute("hx-headers", JSON.stringify({ ...JSON.parse(document.body.getAttribute("hx-headers")), "X-CSRFToken": token }));
 }
 
 async function stay() {
@@ -69,6 +85,7 @@ if (dialog) {
   plan(Number(dialog.dataset.secondsLeft));
   dialog.querySelector("[data-stay]").addEventListener("click", stay);
   dialog.querySelector("[data-close]").addEventListener("click", () => { dialog.dataset.declined = "1"; });
+  document.addEventListener("visibilitychange", back);
   const others = new BroadcastChannel("synnefo-session");
   others.addEventListener("message", () => setTimeout(ask, 1000)); // the sign-out is under way
   document.querySelector("[data-sign-out]")?.addEventListener("submit", () => others.postMessage("signed out"));
