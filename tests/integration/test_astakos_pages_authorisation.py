@@ -19,7 +19,8 @@ from tests.support.identity_seeds import Seeds, seed
 pytestmark = pytest.mark.django_db
 ROOT = "/astakos/ui/"
 PUBLIC = {"", "login", "local", "login/local", "login/associate", "signup", "login/saml/metadata", "login/{module}",
-          "login/{module}/authenticated", "login/{module}/backchannel-logout", "logout", "session", "get_menu", "get_services"}
+          "login/{module}/authenticated", "login/{module}/backchannel-logout", "logout", "session", "get_menu", "get_services", "activate",
+          "send/activation/{secret}"}
 """Pages for those who have not signed in; a new page is for the others until it is named here."""
 FROM_ELSEWHERE = {"login/{module}/authenticated", "login/{module}/backchannel-logout"}
 """Other sites make browsers or themselves post to these, so no form of ours can vouch for the request."""
@@ -53,7 +54,7 @@ def seeds(django_db_setup: None, django_db_blocker: Any) -> Iterator[Seeds]:
 
 
 def _filled(path: str, seeds: Seeds) -> str:
-    known = {"uuid": seeds.named["project_id"], "number": seeds.named["membership_id"], "action": "accept", "module": "local", "pk": "1"}
+    known = {"uuid": seeds.named["project_id"], "number": seeds.named["membership_id"], "action": "accept", "module": "local", "pk": "1", "secret": "ticket"}
     unknown = set(re.findall(r"\{(\w+)\}", path)) - set(known)
     assert not unknown, f"name something here for {unknown}"
     return ROOT + re.sub(r"\{(\w+)\}", lambda part: known[part[1]], path)

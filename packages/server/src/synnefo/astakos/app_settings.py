@@ -31,6 +31,11 @@ _declare("ASTAKOS_MODERATION_ENABLED", bool, False, "New users wait for an opera
 _declare("ASTAKOS_RE_USER_EMAIL_PATTERNS", list[str], [],
          "With moderation, users whose e-mail matches one of these expressions need no approval. "
          "They are anchored at the start only: end them with $.")
+_declare("ASTAKOS_SHOW_SIGNUP", bool, True, "Link to the sign-up page from the sign-in page.")
+_declare("ASTAKOS_HIDE_ACCOUNTS", bool | None, None,
+         "Whether pages keep to themselves which e-mails have an account. Unset, sign-up tells and password reset does not.")
+_declare("ASTAKOS_VERIFICATION_DAYS", Annotated[int, Field(ge=1)], 7, "How long the link works that confirms an e-mail.", unit="days")
+_declare("ASTAKOS_ACTIVATION_REDIRECT_URL", str, "", "Where people come after that; empty is ASTAKOS_LOGIN_SUCCESS_URL.")
 _declare("ASTAKOS_RATELIMIT_RETRIES_ALLOWED", Annotated[int, Field(ge=1)], 3,
          "Wrong passwords a minute per user before waits are imposed; ten times as many per address.")
 _declare("ASTAKOS_UNVERIFIED_TTL_DAYS", Annotated[int, Field(ge=0)], 30,

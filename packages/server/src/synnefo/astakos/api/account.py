@@ -63,7 +63,7 @@ def user_catalogs(request: HttpRequest) -> HttpResponseBase:
     names = _texts(body["displaynames"], "displaynames") if "displaynames" in body else []
     if len(uuids) + len(names) > conf.ASTAKOS_CATALOG_MAX:
         raise RequestTooLarge(f"Ask for at most {conf.ASTAKOS_CATALOG_MAX} users at a time.")
-    throttle.spend("catalog", token.user.uuid, len(uuids) + len(names), a_minute=conf.ASTAKOS_CATALOG_A_MINUTE)
+    throttle.spend("catalog", token.user.uuid, len(uuids) + len(names), allowed=conf.ASTAKOS_CATALOG_A_MINUTE)
     return json_reply(_catalogs(uuids, names))
 
 

@@ -49,9 +49,16 @@ class User(AbstractBaseUser, PermissionsMixin):
 
     email_verified = models.BooleanField(default=False)
     verified_at = models.DateTimeField(null=True, blank=True)
+    verification_hash = models.CharField(max_length=64, null=True, blank=True, unique=True)
+    """SHA-256 of the code in the newest mail that asks to confirm the e-mail."""
+    verification_sent_at = models.DateTimeField(null=True, blank=True)
     moderated = models.BooleanField(default=False)
     moderated_at = models.DateTimeField(null=True, blank=True)
+    moderated_data = models.JSONField(null=True, blank=True)
+    """The account as it was moderated; no secret is in it."""
     accepted_policy = models.CharField(max_length=255, blank=True, default="")
+    accepted_email = models.EmailField(max_length=254, blank=True, default="")
+    """The e-mail under which it was accepted for the first time."""
     is_rejected = models.BooleanField(default=False)
     rejected_reason = models.TextField(blank=True, default="")
     is_active = models.BooleanField(default=False)

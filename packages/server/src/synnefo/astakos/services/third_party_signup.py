@@ -7,15 +7,15 @@ from django.contrib.auth.hashers import make_password
 from django.db import IntegrityError
 
 from synnefo.astakos.models import LoginMethod, PendingIdentity, User
-from synnefo.astakos.services import audit, identities, login_methods, pending_identities, policies, providers, users
+from synnefo.astakos.services import identities, login_methods, pending_identities, policies, providers, signup, users
 from synnefo.astakos.services.identity import Identity
 from synnefo.common.db import transactional
-from synnefo.common.errors import AlreadyExists, Forbidden
+from synnefo.common.errors import Forbidden
 
 log = structlog.get_logger(__name__)
 
 
-def sign_up(pending: PendingIdentity, email: str, first_name: str, last_name: str) -> User:
+def sign_up(pending: PendingIdentity, email: str, first_name: str, last_name: str, *, target: str = "") -> User:
     """Make the account with its first sign-in method. What the provider decides about wins over what was typed.
 
     Raises `InvalidInput`; `AlreadyExists` when the e-mail has a verified account; `NotFound` when the token was used or the
@@ -28,42 +28,29 @@ def sign_up(pending: PendingIdentity, email: str, first_name: str, last_name: st
                 last_name=users.parse_name(typed["last_name"], "last name"), affiliation=typed["affiliation"])
     user.password = make_password(None)
     try:
-        return _sign_up(pending, user)
+        return _sign_up(pending, user, target)
     except IntegrityError as error:
-        raise AlreadyExists(f"There is already an account with the e-mail {user.email}.") from error
+        raise signup.already_exists(user) from error
 
 
 @transactional()
-def _sign_up(pending: PendingIdentity, user: User) -> User:
+def _sign_up(pending: PendingIdentity, user: User, target: str) -> User:
     identity = pending_identities.consume(pending)
     found = policies.of(identity.module)
     provider = providers.describe(identity.module)
     if not found.create:
         raise Forbidden(provider.message("CREATE_DISABLED"))
-    if User.objects.filter(email=user.email, email_verified=True).exists():
-        raise AlreadyExists(f"There is already an account with the e-mail {user.email}.")
-    User.objects.filter(email=user.email, email_verified=False).delete()
     identities.drop_unverified(identity.module, identity.identifier)
-    user.pk = None  # the transaction may run again
-    user.save(force_insert=True)
+    signup.insert(user)
     LoginMethod.objects.create(user=user, module=identity.module, identifier=identity.identifier,
                                affiliation=identity.affiliation, info=dict(identity.info or {}))
     login_methods.join(user, (*found.creation_groups, *found.add_groups))
     if found.mirror_groups:
         login_methods.join(user, identity.groups)
-    audit.record("user.signup", actor=user.uuid, target=user.uuid, module=identity.module)
-    if _is_proven(user, identity, found):
-        users.verify(user)
+    signup.settle(user, identity.module, is_proven=_is_proven(user, identity, found), target=target)
     return user
 
 
 def _is_proven(user: User, identity: Identity, found: policies.Policies) -> bool:
     """Whether the e-mail needs no mail to be believed: only the provider's own one."""
     return user.email == identity.email and (found.autoverify or identity.is_email_trusted)
-
-
-def waiting_for(user: User) -> str:
-    """What a new account that is not open waits for."""
-    if not user.email_verified:
-        return f"Your account was made. Its address {user.email} has to be confirmed before you can sign in."
-    return "Your account was made and waits for approval."

@@ -53,16 +53,25 @@ def failed(name: str, address: str | None) -> None:
             cache.set(f"{key}-until", time.time() + min(LONGEST_WAIT_S, 2 ** min(excess, 20)), LONGEST_WAIT_S)
 
 
-def spend(kind: str, who: str, amount: int, *, a_minute: int) -> None:
-    """Count what somebody takes of something that is shared out by the minute. Raises `RateLimited` when it is too much."""
+def spend(kind: str, who: str, amount: int, *, allowed: int, window_s: int = WINDOW_S) -> None:
+    """Count what somebody takes of something that is shared out by the minute, or by `window_s` seconds. Raises `RateLimited`
+    when it is too much.
+    """
     key = _key(kind, who)
-    cache.add(key, 0, WINDOW_S)
+    now = time.time()
+    if cache.add(key, 0, window_s):
+        cache.set(f"{key}-until", now + window_s, window_s)
     try:
         taken = cache.incr(key, amount)
     except ValueError:  # it expired in between
         return
-    if taken > a_minute:
-        raise RateLimited("Too much in a short time. Try again in a minute.", retry_after_s=WINDOW_S)
+    if taken > allowed:
+        wait = max(1, int(float(cache.get(f"{key}-until", now + window_s)) - now + 0.999))
+        raise RateLimited(f"Too much in a short time. Try again in {_in_words(wait)}.", retry_after_s=wait)
+
+
+def _in_words(seconds: int) -> str:
+    return f"{seconds} seconds" if seconds < 120 else f"{-(-seconds // 60)} minutes"
 
 
 def succeeded(name: str) -> None:

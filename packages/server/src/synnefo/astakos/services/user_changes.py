@@ -8,7 +8,7 @@ from typing import Any
 from django.contrib.auth.hashers import make_password
 
 from synnefo.astakos.models import Group, User
-from synnefo.astakos.services import audit, passwords, permissions, users
+from synnefo.astakos.services import account_mails, audit, passwords, permissions, users
 from synnefo.common.db import transactional
 from synnefo.common.errors import InvalidInput, NotFound, StateConflict
 from synnefo.common.ids import UserID
@@ -94,6 +94,8 @@ def _moderate(user: User, changes: Changes) -> list[str]:
         done.append("Account rejected")
     if changes.verify:
         users.verify(user)
+        if user.is_active:
+            account_mails.accepted(user)
         done.append(f"Account verified ({user.status})")
     if changes.accept:
         done.append(_accept(user, just_verified=changes.verify))
@@ -108,6 +110,7 @@ def _accept(user: User, *, just_verified: bool) -> str:
         if just_verified and user.is_active:
             return "Account already accepted"
         raise
+    account_mails.accepted(user)
     return "Account accepted and activated"
 
 

@@ -46,7 +46,7 @@ def parse_name(text: str, field: str) -> str:
     """A first or last name: printable, bounded. Raises `InvalidInput`."""
     name = text.strip()
     if len(name) > MAX_NAME or not name.isprintable():
-        raise InvalidInput(f"{field}: at most {MAX_NAME} printable characters.", field=field)
+        raise InvalidInput(f"{field}: at most {MAX_NAME} printable characters.", field=field.replace(" ", "_"))
     return name
 
 
@@ -145,9 +145,8 @@ def verify(user: User) -> None:
     if user.email_verified:
         raise StateConflict(f"The e-mail of {user.email} is already verified.")
     identities.require_free(user)
-    user.email_verified = True
-    user.verified_at = timezone.now()
-    user.save(update_fields=["email_verified", "verified_at", "updated_at"])
+    user.email_verified, user.verified_at, user.verification_hash = True, timezone.now(), None
+    user.save(update_fields=["email_verified", "verified_at", "verification_hash", "updated_at"])
     policy = _automatic_policy(user)
     if policy:
         accept(user, policy)
@@ -171,9 +170,9 @@ def accept(user: User, policy: str = "manual") -> None:
         raise StateConflict(f"The e-mail of {user.email} is not verified.")
     if user.moderated and not user.is_rejected:
         raise StateConflict(f"The account {user.email} is already accepted.")
-    user.moderated, user.moderated_at = True, timezone.now()
+    _note_moderation(user)
     user.is_rejected, user.rejected_reason = False, ""
-    user.accepted_policy = policy
+    user.accepted_policy, user.accepted_email = policy, user.accepted_email or user.email
     user.default_project = user.uuid
     user.save()
     projects.create_system_project(user)
@@ -184,9 +183,17 @@ def reject(user: User, reason: str = "") -> None:
     """Raises `StateConflict` unless he is verified and waits for moderation."""
     if not user.email_verified or user.moderated or user.is_active:
         raise StateConflict(f"The account {user.email} does not wait for moderation.")
-    user.moderated, user.moderated_at = True, timezone.now()
+    _note_moderation(user)
     user.is_rejected, user.rejected_reason = True, reason[:1000]
     user.save()
+
+
+def _note_moderation(user: User) -> None:
+    user.moderated, user.moderated_at = True, timezone.now()
+    user.moderated_data = {
+        "email": user.email, "first_name": user.first_name, "last_name": user.last_name, "affiliation": user.affiliation,
+        "date_joined": user.date_joined.isoformat(), "methods": list(user.login_methods.values("module", "identifier")),
+        "groups": sorted(user.groups.values_list("name", flat=True))}
 
 
 def activate(user: User) -> None:

@@ -12,6 +12,7 @@ from synnefo.astakos.services import login_methods, policies, providers
 from synnefo.astakos.ui.forms import DirectoryForm
 from synnefo.astakos.ui.provider_sign_out import LEFT
 from synnefo.astakos.ui.sign_in import LAST_METHOD_COOKIE
+from synnefo.common.settings import conf
 
 register = template.Library()
 
@@ -25,6 +26,15 @@ def sign_in_methods(context: dict[str, Any]) -> list[providers.Provider]:
     last = request.COOKIES.get(LAST_METHOD_COOKIE, "") if request is not None else ""
     usable = [provider for provider in found if allowed[provider.module].login]
     return sorted(usable, key=lambda provider: provider.module != last)
+
+
+@register.simple_tag(takes_context=True)
+def signup_offered(context: dict[str, Any]) -> bool:
+    """Whether the sign-in page links to the sign-up page: not for those who confirm who they are."""
+    request: HttpRequest | None = context.get("request")
+    if not conf.ASTAKOS_SHOW_SIGNUP or (request is not None and request.user.is_authenticated):
+        return False
+    return any(found.create for found in policies.of_all([provider.module for provider in providers.enabled()]).values())
 
 
 @register.filter

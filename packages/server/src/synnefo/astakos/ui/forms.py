@@ -34,18 +34,42 @@ class DirectoryForm(forms.Form):
         super().__init__(*args, **kwargs)
 
 
-class ThirdPartySignupForm(forms.Form):
-    """The account of somebody whom a provider vouches for. Fields that the provider decides about are shown, not read."""
+class AccountForm(forms.Form):
+    """What is asked about somebody who wants an account."""
 
-    email = forms.CharField(label="Contact e-mail", max_length=254, widget=forms.EmailInput(attrs={"autocomplete": "email"}))
+    email = forms.CharField(label="E-mail", max_length=254, widget=forms.EmailInput(attrs={"autocomplete": "email"}))
     first_name = forms.CharField(label="First name", max_length=150, required=False, widget=forms.TextInput(
         attrs={"autocomplete": "given-name"}))
     last_name = forms.CharField(label="Last name", max_length=150, required=False, widget=forms.TextInput(
         attrs={"autocomplete": "family-name"}))
 
-    def __init__(self, *args: Any, forced: Mapping[str, str], **kwargs: Any) -> None:
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
         kwargs.setdefault("label_suffix", "")
         super().__init__(*args, **kwargs)
+
+
+class SignupForm(AccountForm):
+    """An account with a password of ours."""
+
+    password1 = forms.CharField(
+        label="Password", max_length=1024, strip=False, help_text="At least 10 characters; not a common one, and not like your name or e-mail.",
+        widget=forms.PasswordInput(attrs={"autocomplete": "new-password", "data-strength": ""}))
+    password2 = forms.CharField(label="Password again", max_length=1024, strip=False, widget=forms.PasswordInput(
+        attrs={"autocomplete": "new-password"}))
+
+    def clean(self) -> dict[str, Any]:
+        data = super().clean() or {}
+        if "password1" in data and "password2" in data and data["password1"] != data["password2"]:
+            self.add_error("password2", "The two passwords differ.")
+        return data
+
+
+class ThirdPartySignupForm(AccountForm):
+    """The account of somebody whom a provider vouches for. Fields that the provider decides about are shown, not read."""
+
+    def __init__(self, *args: Any, forced: Mapping[str, str], **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["email"].label = "Contact e-mail"
         for name, value in forced.items():
             self.fields[name].disabled = True
             self.initial[name] = value

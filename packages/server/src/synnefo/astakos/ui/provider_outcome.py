@@ -18,7 +18,9 @@ from synnefo.astakos.services import (
     pending_identities,
     policies,
     providers,
+    signup,
     third_party_signup,
+    verification,
 )
 from synnefo.astakos.services.identity import Identity
 from synnefo.astakos.services.providers import Provider
@@ -90,7 +92,7 @@ def _unknown(request: HttpRequest, provider: Provider, identity: Identity, memor
     token = pending_identities.keep(identity, browser)
     if identity.needs_no_form:
         pending = pending_identities.find(token, browser)
-        user = third_party_signup.sign_up(pending, identity.email, identity.first_name, identity.last_name)
+        user = third_party_signup.sign_up(pending, identity.email, identity.first_name, identity.last_name, target=memory.get("next", ""))
         return signed_up(request, user, identity, memory)
     query = {"third_party_token": token} | ({"next": memory["next"]} if memory.get("next") else {})
     return HttpResponseRedirect(f"{reverse('astakos-signup')}?{urlencode(query)}")
@@ -101,7 +103,9 @@ def signed_up(request: HttpRequest, user: User, identity: Identity, memory: dict
     if user.is_active:
         messages.success(request, f"Welcome to {conf.BRANDING_SERVICE_NAME}.")
         return open_session(request, user, identity, memory)
-    messages.info(request, third_party_signup.waiting_for(user))
+    if not user.email_verified:
+        return HttpResponseRedirect(reverse("astakos-send-activation", args=[verification.ticket(user.email)]))
+    messages.info(request, signup.waiting_for(user))
     return HttpResponseRedirect(reverse("astakos-login"))
 
 

@@ -31,13 +31,11 @@ from synnefo.common.settings import conf
 @csrf_protect
 @require_http_methods(["GET", "HEAD", "POST"])
 def signup(request: HttpRequest) -> HttpResponse:
-    """The ways to sign up; with `third_party_token=T` the form, filled with what the provider told."""
+    """`?third_party_token=T`: the form, filled with what the provider told."""
     token = request.POST.get("third_party_token", request.GET.get("third_party_token", ""))
     target = safe_next(request.POST.get("next", request.GET.get("next", "")), "")
     if request.user.is_authenticated:
         return HttpResponseRedirect(target or reverse("astakos-index"))
-    if request.method != "POST" and "third_party_token" not in request.GET:
-        return choose(request)
     try:
         pending = _pending(request, token)
     except Forbidden as error:
@@ -49,23 +47,6 @@ def signup(request: HttpRequest) -> HttpResponse:
     if not form.is_valid():
         return _page(request, pending, form, token, target, status=400)
     return _create(request, pending, form, token, target)
-
-
-def choose(request: HttpRequest) -> HttpResponse:
-    """Buttons of the providers that accept new people, or (`?provider=<module>`) straight to one of them."""
-    module = request.GET.get("provider", "")
-    found = {provider.module: provider for provider in providers.enabled()}
-    allowed = policies.of_all(found)
-    if module in found and found[module].start is not providers.Start.PASSWORD:
-        if not allowed[module].create:
-            messages.error(request, found[module].message("CREATE_DISABLED"))
-            return render(request, "astakos/refused.html", _frame(), status=403)
-        query = {name: request.GET[name] for name in ("next",) if name in request.GET}
-        return HttpResponseRedirect(f"{reverse('astakos-provider', args=[module])}{'?' if query else ''}{urlencode(query)}")
-    if module and module not in found:
-        messages.error(request, "There is no such sign-in method.")
-    offered = [found[name] for name in found if allowed[name].create and found[name].start is not providers.Start.PASSWORD]
-    return render(request, "astakos/signup_choose.html", {"providers": offered} | _frame(), status=200 if offered else 403)
 
 
 def _pending(request: HttpRequest, token: str) -> PendingIdentity:
@@ -106,7 +87,7 @@ def _frame() -> dict[str, str]:
 def _create(request: HttpRequest, pending: PendingIdentity, form: ThirdPartySignupForm, token: str, target: str) -> HttpResponse:
     data = form.cleaned_data
     try:
-        user = third_party_signup.sign_up(pending, data["email"], data["first_name"], data["last_name"])
+        user = third_party_signup.sign_up(pending, data["email"], data["first_name"], data["last_name"], target=target)
     except InvalidInput as error:
         form.add_error(error.field if error.field in form.fields else None, error.public)
         return _page(request, pending, form, token, target, status=400)

@@ -15,6 +15,7 @@ from synnefo.astakos.ui import (
     provider_sign_out,
     providers,
     session,
+    signup,
     third_party_signup,
     views,
 )
@@ -37,7 +38,9 @@ urlpatterns: list[URLPattern | URLResolver] = [
     re_path(r"^login/(?P<module>[a-z0-9:_-]{1,64})/logout$", provider_sign_out.sign_out_there, name="astakos-provider-logout"),
     re_path(r"^login/(?P<module>[a-z0-9:_-]{1,64})/backchannel-logout$", provider_sign_out.signed_out_there,
             name="astakos-provider-backchannel"),
-    path("signup", third_party_signup.signup, name="astakos-signup"),
+    path("signup", signup.page, name="astakos-signup"),
+    path("activate", signup.activate, name="astakos-activate"),
+    path("send/activation/<str:secret>", signup.sent, name="astakos-send-activation"),
     path("profile", login_methods.page, name="astakos-profile"),
     path("remove_auth_provider/<int:pk>", login_methods.remove, name="astakos-remove-method"),
     path("logout", views.logout, name="astakos-logout"),

@@ -13,7 +13,7 @@ from django.views.decorators.http import require_http_methods
 
 from synnefo.astakos.models import LOCAL
 from synnefo.astakos.services import logins
-from synnefo.astakos.ui import auth_cookie, provider_outcome, provider_sign_out, sign_in
+from synnefo.astakos.ui import auth_cookie, provider_outcome, provider_sign_out, sign_in, signup
 from synnefo.astakos.ui.forms import LoginForm
 from synnefo.astakos.ui.redirects import allow_programs, safe_next
 from synnefo.common.errors import DomainError, RateLimited
@@ -45,6 +45,9 @@ def login(request: HttpRequest) -> HttpResponse:
         return _page(request, form, target, status=400)
     try:
         user = logins.sign_in(form.cleaned_data["username"], form.cleaned_data["password"], client_ip=client_ip(request))
+        if not user.email_verified:
+            messages.warning(request, "Your e-mail is not confirmed yet.")
+            return HttpResponseRedirect(signup.sent_url(user.email))
         return sign_in.complete(request, user, LOCAL, target, renew="renew" in request.POST)
     except DomainError as error:
         form.add_error(None, error.public)
