@@ -39,10 +39,10 @@ def send(user: User, *, target: str = "") -> None:
 
 
 @transactional()
-def send_again(user_id: UserID, *, actor: str = audit.OPERATOR) -> None:
+def send_again(user_id: UserID, *, target: str = "", actor: str = audit.OPERATOR) -> None:
     """As `send`, in a transaction of its own. Raises `NotFound`, `StateConflict`."""
     user = users.lock_user(user_id)
-    send(user)
+    send(user, target=target)
     audit.record("verification.sent", actor=actor, target=user.uuid)
 
 
@@ -59,14 +59,14 @@ def email_of(text: str) -> str:
         raise NotFound("This page has expired. Sign up or sign in again.") from None
 
 
-def ask_again(email: str) -> None:
+def ask_again(email: str, *, target: str = "") -> None:
     """The visitor with the ticket of `email` wants the mail again. Nothing happens when no account waits for it, and he is
     not told. Raises `RateLimited`.
     """
     throttle.spend("verification", email, 1, allowed=MAILS_AN_HOUR, window_s=3600)
     user = User.objects.filter(email=email, email_verified=False).first()
     if user is not None:
-        send_again(user.user_id, actor=user.uuid)
+        send_again(user.user_id, target=target, actor=user.uuid)
 
 
 def find(code: str) -> User:

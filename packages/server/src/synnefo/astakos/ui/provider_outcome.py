@@ -20,12 +20,12 @@ from synnefo.astakos.services import (
     providers,
     signup,
     third_party_signup,
-    verification,
 )
 from synnefo.astakos.services.identity import Identity
 from synnefo.astakos.services.providers import Provider
 from synnefo.astakos.ui import sign_in
 from synnefo.astakos.ui.handshakes import browser_secret
+from synnefo.astakos.ui.redirects import sent_url
 from synnefo.common.errors import AlreadyExists, DependencyUnavailable, DomainError, Forbidden, NotFound, StateConflict
 from synnefo.common.settings import conf
 
@@ -104,7 +104,7 @@ def signed_up(request: HttpRequest, user: User, identity: Identity, memory: dict
         messages.success(request, f"Welcome to {conf.BRANDING_SERVICE_NAME}.")
         return open_session(request, user, identity, memory)
     if not user.email_verified:
-        return HttpResponseRedirect(reverse("astakos-send-activation", args=[verification.ticket(user.email)]))
+        return HttpResponseRedirect(sent_url(user.email, memory.get("next", "")))
     messages.info(request, signup.waiting_for(user))
     return HttpResponseRedirect(reverse("astakos-login"))
 

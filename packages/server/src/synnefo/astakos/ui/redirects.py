@@ -8,6 +8,7 @@ from django.http.response import HttpResponseBase
 from django.urls import reverse
 from django.utils.http import urlencode
 
+from synnefo.astakos.services import verification
 from synnefo.common.settings import conf
 
 MAX_LENGTH = 2000
@@ -45,3 +46,9 @@ def allow_programs(response: HttpResponseBase, target: str) -> None:
     base = urlparse(conf.ASTAKOS_BASE_URL)
     if urlparse(target).path.startswith(f"{base.path.rstrip('/')}/weblogin/"):
         response.form_schemes = tuple(conf.ASTAKOS_REDIRECT_ALLOWED_SCHEMES)  # type: ignore[attr-defined]
+
+
+def sent_url(email: str, target: str = "") -> str:
+    """The page for somebody who has just given this e-mail: a mail was sent, and can be sent again."""
+    query = f"?{urlencode({'next': target})}" if target else ""
+    return reverse("astakos-send-activation", args=[verification.ticket(email)]) + query

@@ -17,7 +17,7 @@ from synnefo.astakos.services import policies, providers, signup, throttle, veri
 from synnefo.astakos.services.providers import Provider, Start
 from synnefo.astakos.ui import sign_in, third_party_signup
 from synnefo.astakos.ui.forms import SignupForm
-from synnefo.astakos.ui.redirects import safe_next
+from synnefo.astakos.ui.redirects import safe_next, sent_url
 from synnefo.common.errors import AlreadyExists, DomainError, Forbidden, InvalidInput, NotFound, RateLimited
 from synnefo.common.middleware import client_ip
 from synnefo.common.settings import conf
@@ -95,7 +95,7 @@ def _create(request: HttpRequest, offered: list[Provider], target: str) -> HttpR
     except AlreadyExists as error:
         if conf.ASTAKOS_HIDE_ACCOUNTS:
             signup.tell_owner(data["email"])
-            return _to_sent(data["email"].strip().lower())
+            return HttpResponseRedirect(sent_url(data["email"].strip().lower(), target))
         form.add_error("email", error.public)
         return _form(request, form, offered, target, status=409)
     except Forbidden as error:
@@ -117,18 +117,10 @@ def signed_up(request: HttpRequest, user: User, target: str) -> HttpResponse:
         messages.success(request, f"Welcome to {conf.BRANDING_SERVICE_NAME}.")
         return sign_in.complete(request, user, LOCAL, target)
     if not user.email_verified:
-        return _to_sent(user.email)
+        return HttpResponseRedirect(sent_url(user.email, target))
     messages.info(request, signup.waiting_for(user))
     return HttpResponseRedirect(reverse("astakos-login"))
 
-
-def _to_sent(email: str) -> HttpResponse:
-    return HttpResponseRedirect(sent_url(email))
-
-
-def sent_url(email: str) -> str:
-    """The page for somebody who has just given this e-mail: a mail was sent, and can be sent again."""
-    return reverse("astakos-send-activation", args=[verification.ticket(email)])
 
 
 @never_cache
@@ -147,12 +139,12 @@ def sent(request: HttpRequest, secret: str) -> HttpResponse:
     if request.method != "POST":
         return render(request, "astakos/verification_sent.html", context)
     try:
-        verification.ask_again(email)
+        verification.ask_again(email, target=_target(request))
     except RateLimited as error:
         messages.error(request, error.public)
         return _slow_down(render(request, "astakos/verification_sent.html", context, status=429), error)
     messages.success(request, "The mail was sent again. Only the link in the newest one works.")
-    return HttpResponseRedirect(request.path)
+    return HttpResponseRedirect(request.get_full_path())
 
 
 @never_cache

@@ -13,9 +13,9 @@ from django.views.decorators.http import require_http_methods
 
 from synnefo.astakos.models import LOCAL
 from synnefo.astakos.services import logins
-from synnefo.astakos.ui import auth_cookie, provider_outcome, provider_sign_out, sign_in, signup
+from synnefo.astakos.ui import auth_cookie, provider_outcome, provider_sign_out, sign_in
 from synnefo.astakos.ui.forms import LoginForm
-from synnefo.astakos.ui.redirects import allow_programs, safe_next
+from synnefo.astakos.ui.redirects import allow_programs, safe_next, sent_url
 from synnefo.common.errors import DomainError, RateLimited
 from synnefo.common.middleware import client_ip
 from synnefo.common.settings import conf
@@ -47,7 +47,7 @@ def login(request: HttpRequest) -> HttpResponse:
         user = logins.sign_in(form.cleaned_data["username"], form.cleaned_data["password"], client_ip=client_ip(request))
         if not user.email_verified:
             messages.warning(request, "Your e-mail is not confirmed yet.")
-            return HttpResponseRedirect(signup.sent_url(user.email))
+            return HttpResponseRedirect(sent_url(user.email, target))
         return sign_in.complete(request, user, LOCAL, target, renew="renew" in request.POST)
     except DomainError as error:
         form.add_error(None, error.public)

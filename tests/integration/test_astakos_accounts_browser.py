@@ -1,0 +1,100 @@
+"""A new user's way in, in a real browser: sign-up, the mail's link, a moderator, and the page that was wanted."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from django.core.cache import cache
+from playwright.sync_api import BrowserContext, Page, expect, sync_playwright
+
+from synnefo.astakos.models import QueuedMail
+from tests.support.commands import run
+
+CHROMIUM = os.environ.get("SYNNEFO_TEST_CHROMIUM", "/usr/bin/chromium")
+pytestmark = [
+    pytest.mark.django_db(transaction=True), pytest.mark.browser,
+    pytest.mark.skipif(not Path(CHROMIUM).exists(), reason="Chromium is not installed (Debian: chromium)")]
+SIZES = {"desk": {"width": 1280, "height": 800}, "phone": {"width": 360, "height": 740}}
+
+
+@pytest.fixture(params=sorted(SIZES))
+def context(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[BrowserContext]:
+    monkeypatch.setenv("DJANGO_ALLOW_ASYNC_UNSAFE", "true")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"])
+        yield browser.new_context(viewport=SIZES[request.param])  # type: ignore[arg-type]
+        browser.close()
+
+
+def usable(page: Page, name: str) -> None:
+    found = Axe().run(page)
+    assert found.violations_count == 0, found.generate_report()
+    assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
+    if folder := os.environ.get("SYNNEFO_TEST_SCREENSHOTS"):
+        page.screenshot(path=Path(folder) / f"{name}-{page.viewport_size['width']}.png")  # type: ignore[index]
+
+
+def link_in_mail() -> str:
+    found = re.search(r"https?://\S+/ui/activate\S+", QueuedMail.objects.filter(template="im/activation_email.txt").latest("pk").body)
+    assert found
+    return found[0]
+
+
+def test_a_new_user_is_moderated_and_lands_where_he_wanted(context: BrowserContext, live_server: Any, settings_override: Any) -> None:
+    cache.clear()
+    site = live_server.url
+    settings_override(ASTAKOS_BASE_URL=f"{site}/astakos", ASTAKOS_MODERATION_ENABLED=True, HELPDESK=[("Help", "help@example.org")])
+    page = context.new_page()
+    page.goto(f"{site}/astakos/ui/api_access")
+    expect(page.get_by_role("heading", name="Sign in")).to_be_visible()
+    page.get_by_role("link", name="Create an account").press("Enter")
+    usable(page, "sign-up")
+    page.get_by_label("E-mail").fill("ann@example.org")
+    page.get_by_label("First name").fill("Ann")
+    page.get_by_label("Password", exact=True).fill("short")
+    expect(page.get_by_text("Too short")).to_be_visible()
+    page.get_by_label("Password again").fill("short")
+    page.keyboard.press("Enter")
+    expect(page.get_by_text("too short", exact=False).first).to_be_visible()
+    assert page.get_by_label("First name").input_value() == "Ann"
+    usable(page, "sign-up-refused")
+    page.get_by_label("Password", exact=True).fill("a quiet river in May")
+    page.get_by_label("Password again").fill("a quiet river in May")
+    page.keyboard.press("Enter")
+    expect(page.get_by_text("ann@example.org")).to_be_visible()
+    usable(page, "verification-sent")
+    page.goto(link_in_mail())
+    usable(page, "activate")
+    page.keyboard.press("Enter")
+    expect(page.get_by_text("waits for approval")).to_be_visible()
+    page.goto(f"{site}/astakos/ui/login?next=/astakos/ui/api_access")
+    assert run("user-modify", "--accept", "ann@example.org").code == 0
+    page.get_by_label("E-mail").fill("ANN@example.org")
+    page.get_by_label("Password").fill("a quiet river in May")
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("heading", name="API access")).to_be_visible()
+    assert page.url == f"{site}/astakos/ui/api_access"
+
+
+def test_without_moderation_the_link_in_the_mail_leads_on(context: BrowserContext, live_server: Any, settings_override: Any) -> None:
+    cache.clear()
+    site = live_server.url
+    settings_override(ASTAKOS_BASE_URL=f"{site}/astakos")
+    page = context.new_page()
+    page.goto(f"{site}/astakos/ui/signup?next=/astakos/ui/landing")
+    page.get_by_label("E-mail").fill("ann@example.org")
+    page.get_by_label("Password", exact=True).fill("a quiet river in May")
+    page.get_by_label("Password again").fill("a quiet river in May")
+    page.get_by_role("button", name="Create the account").click()
+    page.get_by_role("button", name="Send it again").click()
+    expect(page.get_by_text("The mail was sent again.")).to_be_visible()
+    page.goto(link_in_mail())
+    page.get_by_role("button", name="Yes, confirm").click()
+    expect(page.get_by_text("Welcome to")).to_be_visible()
+    assert page.url == f"{site}/astakos/ui/landing"
