@@ -35,6 +35,7 @@ _declare("ASTAKOS_SHOW_SIGNUP", bool, True, "Link to the sign-up page from the s
 _declare("ASTAKOS_HIDE_ACCOUNTS", bool | None, None,
          "Whether pages keep to themselves which e-mails have an account. Unset, sign-up tells and password reset does not.")
 _declare("ASTAKOS_VERIFICATION_DAYS", Annotated[int, Field(ge=1)], 7, "How long the link works that confirms an e-mail.", unit="days")
+_declare("ASTAKOS_NEWPASSWD_INVALIDATE_TOKEN", bool, True, "A new password makes a new API token too.")
 _declare("ASTAKOS_ACTIVATION_REDIRECT_URL", str, "", "Where people come after that; empty is ASTAKOS_LOGIN_SUCCESS_URL.")
 _declare("ASTAKOS_RATELIMIT_RETRIES_ALLOWED", Annotated[int, Field(ge=1)], 3,
          "Wrong passwords a minute per user before waits are imposed; ten times as many per address.")

@@ -103,6 +103,7 @@ TEMPLATES = [{
         *(["synnefo.astakos.ui.frame.frame"] if "astakos" in conf.SYNNEFO_SERVICES else []),
     ]},
 }]
+PASSWORD_RESET_TIMEOUT = 24 * 3600
 CSRF_FAILURE_VIEW = "synnefo.web.views.errors.csrf_failure"
 EMAIL_BACKEND = conf.EMAIL_BACKEND
 EMAIL_FILE_PATH = conf.EMAIL_FILE_PATH or None

@@ -7,6 +7,8 @@ from typing import Any
 
 from django import forms
 
+from synnefo.common.errors import InvalidInput
+
 
 class LoginForm(forms.Form):
     """E-mail and password. What is wrong is one text for unknown users and wrong passwords."""
@@ -48,8 +50,8 @@ class AccountForm(forms.Form):
         super().__init__(*args, **kwargs)
 
 
-class SignupForm(AccountForm):
-    """An account with a password of ours."""
+class NewPassword(forms.Form):
+    """A new password, twice. Whether it is good enough the services say, about the field `password1`."""
 
     password1 = forms.CharField(
         label="Password", max_length=1024, strip=False, help_text="At least 10 characters; not a common one, and not like your name or e-mail.",
@@ -57,11 +59,51 @@ class SignupForm(AccountForm):
     password2 = forms.CharField(label="Password again", max_length=1024, strip=False, widget=forms.PasswordInput(
         attrs={"autocomplete": "new-password"}))
 
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        kwargs.setdefault("label_suffix", "")
+        super().__init__(*args, **kwargs)
+
     def clean(self) -> dict[str, Any]:
         data = super().clean() or {}
         if "password1" in data and "password2" in data and data["password1"] != data["password2"]:
             self.add_error("password2", "The two passwords differ.")
         return data
+
+    def refuse(self, error: InvalidInput) -> None:
+        """Show what the services found wrong, at its field."""
+        field = {"password": "password1"}.get(error.field or "", error.field)
+        self.add_error(field if field in self.fields else None, error.public)
+
+
+class SignupForm(NewPassword, AccountForm):
+    """An account with a password of ours."""
+
+    field_order = ("email", "first_name", "last_name", "password1", "password2")
+
+
+class PasswordForm(NewPassword):
+    """The present password and a new one."""
+
+    old_password = forms.CharField(label="Present password", max_length=1024, strip=False, widget=forms.PasswordInput(
+        attrs={"autocomplete": "current-password", "autofocus": True}))
+    renew = forms.BooleanField(label="Renew my API token too", required=False)
+    field_order = ("old_password", "password1", "password2", "renew")
+
+    def __init__(self, *args: Any, renews_always: bool, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["password1"].label, self.fields["password2"].label = "New password", "New password again"
+        if renews_always:
+            del self.fields["renew"]
+
+
+class ResetForm(forms.Form):
+    """Whose password is forgotten."""
+
+    email = forms.EmailField(label="E-mail", max_length=254, widget=forms.EmailInput(attrs={"autocomplete": "email", "autofocus": True}))
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        kwargs.setdefault("label_suffix", "")
+        super().__init__(*args, **kwargs)
 
 
 class ThirdPartySignupForm(AccountForm):

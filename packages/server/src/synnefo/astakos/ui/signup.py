@@ -89,8 +89,7 @@ def _create(request: HttpRequest, offered: list[Provider], target: str) -> HttpR
         throttle.spend("signup", client_ip(request) or "", 1, allowed=SIGNUPS_A_MINUTE)
         user = signup.sign_up(data["email"], data["first_name"], data["last_name"], data["password1"], target=target)
     except InvalidInput as error:
-        field = {"password": "password1"}.get(error.field or "", error.field)
-        form.add_error(field if field in form.fields else None, error.public)
+        form.refuse(error)
         return _form(request, form, offered, target, status=400)
     except AlreadyExists as error:
         if conf.ASTAKOS_HIDE_ACCOUNTS:
