@@ -122,8 +122,8 @@ def test_who_signs_in_by_a_provider_can_add_a_password() -> None:
     assert "Set a password" in client.get(f"{UI}/password_change").content.decode()
     assert client.post(f"{UI}/password_change", {"password1": NEW, "password2": NEW}).status_code == 302
     assert is_in(client)
-    assert may_sign_in(NEW)
     assert "Change your password" in client.get(f"{UI}/password_change").content.decode()
+    assert may_sign_in(NEW)
 
 
 def test_who_may_not_have_a_password_is_told(settings_override: Any) -> None:
