@@ -15,6 +15,7 @@ from playwright.sync_api import BrowserContext, Page, expect, sync_playwright
 
 from synnefo.astakos.models import QueuedMail
 from tests.support.commands import run
+from tests.support.identity import make_user
 
 CHROMIUM = os.environ.get("SYNNEFO_TEST_CHROMIUM", "/usr/bin/chromium")
 pytestmark = [
@@ -98,3 +99,36 @@ def test_without_moderation_the_link_in_the_mail_leads_on(context: BrowserContex
     page.get_by_role("button", name="Yes, confirm").click()
     expect(page.get_by_text("Welcome to")).to_be_visible()
     assert page.url == f"{site}/astakos/ui/landing"
+
+
+def test_a_user_looks_after_the_own_account(context: BrowserContext, live_server: Any, settings_override: Any) -> None:
+    cache.clear()
+    site = live_server.url
+    settings_override(ASTAKOS_BASE_URL=f"{site}/astakos", ASTAKOS_EMAILCHANGE_ENABLED=True)
+    make_user(password="a quiet river in May", first_name="Ann")
+    page = context.new_page()
+    page.goto(f"{site}/astakos/ui/login?next=/astakos/ui/profile")
+    page.get_by_label("E-mail").fill("ann@example.org")
+    page.get_by_label("Password").fill("a quiet river in May")
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("heading", name="Profile")).to_be_visible()
+    usable(page, "profile")
+    page.get_by_label("Last name").fill("Lee")
+    page.keyboard.press("Enter")
+    expect(page.get_by_text("Your profile was saved.")).to_be_visible()
+    page.get_by_role("link", name="Change the e-mail").click()
+    expect(page.get_by_role("heading", name="Change your e-mail")).to_be_visible()
+    usable(page, "email-change")
+    page.get_by_label("New e-mail").fill("lee@example.org")
+    page.get_by_label("Your password").fill("a quiet river in May")
+    page.keyboard.press("Enter")
+    expect(page.get_by_text("waits until the link in the mail there is opened")).to_be_visible()
+    usable(page, "profile-pending")
+    page.get_by_role("link", name="Change the password").click()
+    expect(page.get_by_role("heading", name="Change your password")).to_be_visible()
+    usable(page, "password-change")
+    page.get_by_label("Present password").fill("a quiet river in May")
+    page.get_by_label("New password", exact=True).fill("a loud harbour in June")
+    page.get_by_label("New password again").fill("a loud harbour in June")
+    page.keyboard.press("Enter")
+    expect(page.get_by_text("Your password was changed.")).to_be_visible()

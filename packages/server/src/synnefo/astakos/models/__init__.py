@@ -4,6 +4,7 @@ from synnefo.astakos.models.app_credentials import AccessRule, AppCredential, Ec
 from synnefo.astakos.models.applications import ApplicationQuota, ApplicationState, ProjectApplication
 from synnefo.astakos.models.audit import AuditRecord
 from synnefo.astakos.models.components import Component, Endpoint, Service
+from synnefo.astakos.models.email_changes import EmailChange
 from synnefo.astakos.models.logins import LOCAL, LoginMethod
 from synnefo.astakos.models.mails import QueuedMail
 from synnefo.astakos.models.oauth2 import (
@@ -40,7 +41,7 @@ from synnefo.astakos.models.users import Group, User
 __all__ = [
     "ACTIVE_MEMBERSHIPS", "ALIVE", "INITIALIZED", "LOCAL", "SEATED", "AccessRule", "ApiToken", "AppCredential", "ApplicationQuota", "ApplicationState",
     "AuditRecord", "AuthPolicyProfile",
-    "ClientType", "Component", "Ec2Credential", "Endpoint", "Group", "JoinPolicy", "LoginMethod", "MembershipLog", "MembershipState",
+    "ClientType", "Component", "Ec2Credential", "EmailChange", "Endpoint", "Group", "JoinPolicy", "LoginMethod", "MembershipLog", "MembershipState",
     "OAuthClient", "OAuthCode", "OAuthDevice", "OAuthGrant", "OAuthRedirect", "OAuthToken", "PendingIdentity",
     "Project", "ProjectApplication", "ProjectLog", "ProjectMembership", "ProjectResourceQuota", "ProjectState", "ProviderSession", "QueuedMail", "Resource", "Service",
     "SigningKey", "TokenKind", "User", "WebSession",

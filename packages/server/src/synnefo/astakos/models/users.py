@@ -65,6 +65,8 @@ class User(AbstractBaseUser, PermissionsMixin):
     deactivated_at = models.DateTimeField(null=True, blank=True)
     deactivated_reason = models.TextField(blank=True, default="")
 
+    profile_confirmed = models.BooleanField(default=False)
+    """Whether the user has looked at the own profile and saved it."""
     default_project = models.CharField(max_length=36, blank=True, default="")
     """Uuid of the project that pays when a request names none; empty means the system project."""
     date_joined = models.DateTimeField(auto_now_add=True)

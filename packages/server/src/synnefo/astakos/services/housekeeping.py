@@ -12,6 +12,7 @@ from synnefo.astakos.models import User
 from synnefo.astakos.services import (
     app_credentials,
     audit,
+    email_changes,
     pending_identities,
     provider_sessions,
     sessions,
@@ -42,6 +43,7 @@ _FORGETTING: dict[str, Callable[[], int]] = {
     "application credentials": lambda: app_credentials.forget_expired(batch=BATCH),
     "grants": lambda: grants.forget_dead(batch=BATCH),
     "pending identities": pending_identities.purge,
+    "changes of e-mails": email_changes.purge,
     "sessions of providers": provider_sessions.purge,
     "entries of ended sessions": lambda: sessions.purge(batch=BATCH),
     "audit records": lambda: audit.forget_old(batch=BATCH),

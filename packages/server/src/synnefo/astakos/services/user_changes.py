@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
@@ -47,6 +48,21 @@ def modify_user(user_id: UserID, changes: Changes) -> list[str]:
         passwords.require_acceptable(changes.password, _current(user_id))
         hashed = make_password(changes.password)
     return _apply(user_id, changes, hashed)
+
+
+@transactional()
+def save_profile(user_id: UserID, first_name: str, last_name: str, *, forced: Collection[str]) -> None:
+    """The user's own names, but for those of `forced`, which a provider decides about. Raises `InvalidInput`, `NotFound`."""
+    user = users.lock_user(user_id)
+    before = (user.first_name, user.last_name)
+    if "first_name" not in forced:
+        user.first_name = users.parse_name(first_name, "first name")
+    if "last_name" not in forced:
+        user.last_name = users.parse_name(last_name, "last name")
+    user.profile_confirmed = True
+    user.save(update_fields=["first_name", "last_name", "profile_confirmed", "updated_at"])
+    if before != (user.first_name, user.last_name):
+        audit.record("user.renamed", actor=user.uuid, target=user.uuid, before=list(before), after=[user.first_name, user.last_name])
 
 
 def _current(user_id: UserID) -> User:

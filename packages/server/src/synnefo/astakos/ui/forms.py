@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from django import forms
@@ -94,6 +94,35 @@ class PasswordForm(NewPassword):
         self.fields["password1"].label, self.fields["password2"].label = "New password", "New password again"
         if renews_always:
             del self.fields["renew"]
+
+
+class EmailForm(forms.Form):
+    """A new e-mail, and the password where the account has one."""
+
+    new_email = forms.CharField(label="New e-mail", max_length=254, widget=forms.EmailInput(attrs={"autocomplete": "email", "autofocus": True}))
+    password = forms.CharField(label="Your password", max_length=1024, strip=False, widget=forms.PasswordInput(
+        attrs={"autocomplete": "current-password"}))
+
+    def __init__(self, *args: Any, has_password: bool, **kwargs: Any) -> None:
+        kwargs.setdefault("label_suffix", "")
+        super().__init__(*args, **kwargs)
+        if not has_password:
+            del self.fields["password"]
+
+
+class ProfileForm(forms.Form):
+    """The user's names. Those that a provider decides about are shown, not read."""
+
+    first_name = forms.CharField(label="First name", max_length=150, required=False, widget=forms.TextInput(
+        attrs={"autocomplete": "given-name"}))
+    last_name = forms.CharField(label="Last name", max_length=150, required=False, widget=forms.TextInput(
+        attrs={"autocomplete": "family-name"}))
+
+    def __init__(self, *args: Any, forced: Collection[str], **kwargs: Any) -> None:
+        kwargs.setdefault("label_suffix", "")
+        super().__init__(*args, **kwargs)
+        for name in set(forced) & set(self.fields):
+            self.fields[name].disabled = True
 
 
 class ResetForm(forms.Form):

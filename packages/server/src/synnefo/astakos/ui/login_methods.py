@@ -1,4 +1,4 @@
-"""The ways into one's account: shown and removed."""
+"""The ways into one's account, removed. The profile shows them."""
 
 from __future__ import annotations
 
@@ -15,15 +15,6 @@ from synnefo.astakos.services import login_methods, providers
 from synnefo.astakos.ui.provider_outcome import profile_url
 from synnefo.common.errors import Forbidden, NotFound
 from synnefo.common.settings import conf
-
-
-@never_cache
-@require_http_methods(["GET", "HEAD"])
-def page(request: HttpRequest) -> HttpResponse:
-    """The user's methods."""
-    if not request.user.is_authenticated:
-        return HttpResponseRedirect(f"{reverse('astakos-login')}?{urlencode({'next': request.path})}")
-    return render(request, "astakos/profile/methods_page.html", {"service_name": conf.BRANDING_SERVICE_NAME})
 
 
 @never_cache

@@ -12,6 +12,8 @@ from typing import Any
 
 from django.contrib import auth, messages
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.urls import reverse
+from django.utils.http import urlencode
 
 from synnefo.astakos.models import LOCAL, User
 from synnefo.astakos.services import sessions, sign_ins
@@ -77,10 +79,17 @@ def open_session(request: HttpRequest, user: User, arrival: Arrival) -> HttpResp
         provider_sign_out.entered(request, user, identity, id_token=arrival.id_token, sid=arrival.sid)
     if arrival.renew:
         messages.success(request, "Your API token was renewed. Programs that use the old one have to be told the new one.")
-    response = HttpResponseRedirect(safe_next(arrival.target, conf.ASTAKOS_LOGIN_SUCCESS_URL))
+    response = HttpResponseRedirect(_way_on(user, safe_next(arrival.target, conf.ASTAKOS_LOGIN_SUCCESS_URL)))
     auth_cookie.give(request, response, auth_cookie.wanted_value(request))
     remember_method(response, arrival.module)
     return response
+
+
+def _way_on(user: User, target: str) -> str:
+    """Over the profile, for those who have to look at it first."""
+    if not conf.ASTAKOS_FORCE_PROFILE_UPDATE or user.profile_confirmed or user.is_superuser:
+        return target
+    return f"{reverse('astakos-profile')}?{urlencode({'next': target})}"
 
 
 def remember_method(response: HttpResponse, module: str) -> None:
