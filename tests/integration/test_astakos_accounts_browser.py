@@ -132,3 +132,29 @@ def test_a_user_looks_after_the_own_account(context: BrowserContext, live_server
     page.get_by_label("New password again").fill("a loud harbour in June")
     page.keyboard.press("Enter")
     expect(page.get_by_text("Your password was changed.")).to_be_visible()
+
+
+def test_new_terms_are_published_while_a_user_works(context: BrowserContext, live_server: Any, settings_override: Any, tmp_path: Path) -> None:
+    cache.clear()
+    site = live_server.url
+    settings_override(ASTAKOS_BASE_URL=f"{site}/astakos")
+    make_user(password="a quiet river in May")
+    page = context.new_page()
+    page.goto(f"{site}/astakos/ui/login?next=/astakos/ui/landing")
+    page.get_by_label("E-mail").fill("ann@example.org")
+    page.get_by_label("Password").fill("a quiet river in May")
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("heading", name="Services")).to_be_visible()
+    text = tmp_path / "terms.html"
+    text.write_text("<h2>Be kind</h2><p>And patient.</p>")
+    assert run("term-add", str(text)).code == 0
+    page.goto(f"{site}/astakos/ui/profile")
+    expect(page.get_by_role("heading", name="Be kind")).to_be_visible()
+    usable(page, "terms")
+    page.get_by_label("I agree with the terms").press("Space")
+    page.keyboard.press("Tab")
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("heading", name="Profile")).to_be_visible()
+    page.get_by_role("link", name="Terms of use").click()
+    expect(page.get_by_role("heading", name="Be kind")).to_be_visible()
+    expect(page.get_by_label("I agree with the terms")).to_have_count(0)

@@ -117,7 +117,8 @@ def myaccount(request: HttpRequest) -> HttpResponseBase:
     return json_reply({
         "uuid": user.uuid, "email": user.email, "first_name": user.first_name, "last_name": user.last_name,
         "affiliation": user.affiliation, "groups": [group.name for group in user.groups.all()],
-        "default_project": user.default_project_id, "email_verified": user.email_verified, "has_signed_terms": True,
+        "default_project": user.default_project_id, "email_verified": user.email_verified, "has_signed_terms": True,  # or he would not be here
+
         "token_expires": token.expires_at.isoformat(),
         "auth_providers": [{"module": method.module, "identifier": method.identifier or user.email,
                             "last_login": method.last_login_at.isoformat() if method.last_login_at else None}

@@ -35,6 +35,7 @@ from synnefo.astakos.models.projects import (
 from synnefo.astakos.models.provider_sessions import ProviderSession
 from synnefo.astakos.models.resources import Resource
 from synnefo.astakos.models.sessions import WebSession
+from synnefo.astakos.models.terms import Terms, TermsSignature
 from synnefo.astakos.models.tokens import ApiToken, TokenKind
 from synnefo.astakos.models.users import Group, User
 
@@ -44,5 +45,5 @@ __all__ = [
     "ClientType", "Component", "Ec2Credential", "EmailChange", "Endpoint", "Group", "JoinPolicy", "LoginMethod", "MembershipLog", "MembershipState",
     "OAuthClient", "OAuthCode", "OAuthDevice", "OAuthGrant", "OAuthRedirect", "OAuthToken", "PendingIdentity",
     "Project", "ProjectApplication", "ProjectLog", "ProjectMembership", "ProjectResourceQuota", "ProjectState", "ProviderSession", "QueuedMail", "Resource", "Service",
-    "SigningKey", "TokenKind", "User", "WebSession",
+    "SigningKey", "Terms", "TermsSignature", "TokenKind", "User", "WebSession",
 ]

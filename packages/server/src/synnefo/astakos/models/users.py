@@ -65,6 +65,11 @@ class User(AbstractBaseUser, PermissionsMixin):
     deactivated_at = models.DateTimeField(null=True, blank=True)
     deactivated_reason = models.TextField(blank=True, default="")
 
+    signed_terms = models.PositiveBigIntegerField(default=0)
+    """Id of the newest terms of use that the user agreed to; 0 is none. A newer version leaves the user unsigned at once,
+    without a write to this table.
+    """
+    signed_terms_at = models.DateTimeField(null=True, blank=True)
     profile_confirmed = models.BooleanField(default=False)
     """Whether the user has looked at the own profile and saved it."""
     default_project = models.CharField(max_length=36, blank=True, default="")

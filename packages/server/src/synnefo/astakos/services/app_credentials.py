@@ -16,7 +16,7 @@ from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from synnefo.astakos.models import AccessRule, ApiToken, AppCredential, User
-from synnefo.astakos.services import audit, memberships, passwords, security_mails, throttle
+from synnefo.astakos.services import audit, memberships, passwords, security_mails, terms, throttle
 from synnefo.common.db import transactional
 from synnefo.common.errors import AlreadyExists, Forbidden, InvalidInput, NotFound, Unauthenticated
 
@@ -251,6 +251,7 @@ def verify(credential: AppCredential | None, key: str, secret: str, *, client_ip
         raise Unauthenticated("User inactive")
     if credential.is_expired(timezone.now()):
         raise Unauthenticated("Authentication expired")
+    terms.require_signed(credential.user)
     _note_use(credential, client_ip or "")
     return credential
 

@@ -10,7 +10,7 @@ import structlog
 from django.utils import timezone
 
 from synnefo.astakos.models import ApiToken, Ec2Credential, User
-from synnefo.astakos.services import app_credentials, audit, memberships, security_mails, signatures, tokens
+from synnefo.astakos.services import app_credentials, audit, memberships, security_mails, signatures, terms, tokens
 from synnefo.astakos.services.authentication import Grant, describe
 from synnefo.common.crypto import decrypt, encrypt
 from synnefo.common.db import transactional
@@ -80,6 +80,7 @@ def _usable(access: str) -> Ec2Credential:
     tokens.require_active(found.user)
     if found.app_credential is not None and found.app_credential.is_expired(timezone.now()):
         raise Unauthenticated("Authentication expired")
+    terms.require_signed(found.user)
     return found
 
 

@@ -13,6 +13,7 @@ from synnefo.astakos.services import (
     passwords,
     policies,
     providers,
+    terms,
     users,
     verification,
 )
@@ -21,8 +22,8 @@ from synnefo.common.errors import AlreadyExists, Forbidden
 from synnefo.common.settings import conf
 
 
-def sign_up(email: str, first_name: str, last_name: str, password: str, *, target: str = "") -> User:
-    """An account that signs in with a password. The link in its mail leads to `target`.
+def sign_up(email: str, first_name: str, last_name: str, password: str, *, target: str = "", signed_terms: int = 0) -> User:
+    """An account that signs in with a password. The link in its mail leads to `target`; `signed_terms` are those agreed to.
 
     Raises `InvalidInput`, `Forbidden` by policy, `AlreadyExists` when the e-mail has a verified account.
     """
@@ -33,14 +34,15 @@ def sign_up(email: str, first_name: str, last_name: str, password: str, *, targe
     passwords.require_acceptable(password, user)
     user.password = make_password(password)  # hashed before the transaction: it takes long
     try:
-        return _sign_up(user, target)
+        return _sign_up(user, target, signed_terms)
     except IntegrityError as error:
         raise already_exists(user) from error
 
 
 @transactional()
-def _sign_up(user: User, target: str) -> User:
+def _sign_up(user: User, target: str, signed_terms: int) -> User:
     insert(user)
+    sign_terms(user, signed_terms)
     LoginMethod.objects.create(user=user, module=LOCAL)
     found = policies.of(LOCAL)
     login_methods.join(user, (*found.creation_groups, *found.add_groups))
@@ -57,6 +59,12 @@ def insert(user: User) -> None:
     User.objects.filter(email=user.email, email_verified=False).delete()
     user.pk = None  # the transaction may run again
     user.save(force_insert=True)
+
+
+def sign_terms(user: User, number: int) -> None:
+    """Newer terms that came this moment are asked for at the first page instead."""
+    if number and number == terms.latest_id():
+        terms.sign_locked(user, number)
 
 
 def settle(user: User, module: str, *, is_proven: bool, target: str = "") -> None:

@@ -15,7 +15,7 @@ from synnefo.common.errors import Forbidden
 log = structlog.get_logger(__name__)
 
 
-def sign_up(pending: PendingIdentity, email: str, first_name: str, last_name: str, *, target: str = "") -> User:
+def sign_up(pending: PendingIdentity, email: str, first_name: str, last_name: str, *, target: str = "", signed_terms: int = 0) -> User:
     """Make the account with its first sign-in method. What the provider decides about wins over what was typed.
 
     Raises `InvalidInput`; `AlreadyExists` when the e-mail has a verified account; `NotFound` when the token was used or the
@@ -28,13 +28,13 @@ def sign_up(pending: PendingIdentity, email: str, first_name: str, last_name: st
                 last_name=users.parse_name(typed["last_name"], "last name"), affiliation=typed["affiliation"])
     user.password = make_password(None)
     try:
-        return _sign_up(pending, user, target)
+        return _sign_up(pending, user, target, signed_terms)
     except IntegrityError as error:
         raise signup.already_exists(user) from error
 
 
 @transactional()
-def _sign_up(pending: PendingIdentity, user: User, target: str) -> User:
+def _sign_up(pending: PendingIdentity, user: User, target: str, signed_terms: int) -> User:
     identity = pending_identities.consume(pending)
     found = policies.of(identity.module)
     provider = providers.describe(identity.module)
@@ -42,6 +42,7 @@ def _sign_up(pending: PendingIdentity, user: User, target: str) -> User:
         raise Forbidden(provider.message("CREATE_DISABLED"))
     identities.drop_unverified(identity.module, identity.identifier)
     signup.insert(user)
+    signup.sign_terms(user, signed_terms)
     LoginMethod.objects.create(user=user, module=identity.module, identifier=identity.identifier,
                                affiliation=identity.affiliation, info=dict(identity.info or {}))
     login_methods.join(user, (*found.creation_groups, *found.add_groups))

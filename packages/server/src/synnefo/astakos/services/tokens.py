@@ -13,7 +13,7 @@ from django.db.models import Q
 from django.utils import timezone
 
 from synnefo.astakos.models import ApiToken, AppCredential, Ec2Credential, OAuthGrant, TokenKind, User
-from synnefo.astakos.services import audit, passwords, sessions, throttle
+from synnefo.astakos.services import audit, passwords, sessions, terms, throttle
 from synnefo.astakos.services.users import end_online_grants, lock_user, parse_name, revoke_issued_tokens
 from synnefo.common.crypto import decrypt, encrypt, hash_token, new_token
 from synnefo.common.db import transactional
@@ -216,7 +216,8 @@ def find_token(secret: str) -> ApiToken | None:
     """The token with its user, dead or alive. One query."""
     if not 0 < len(secret) <= MAX_TOKEN_LENGTH:
         return None
-    return ApiToken.objects.select_related("user", "app_credential").filter(token_hash=hash_token(secret)).first()
+    found = ApiToken.objects.select_related("user", "app_credential").annotate(newest_terms=terms.latest_id_in_query())
+    return found.filter(token_hash=hash_token(secret)).first()
 
 
 def require_live(secret: str, *, unknown: str = "Invalid X-Auth-Token", client_ip: str | None = None) -> ApiToken:
@@ -234,6 +235,7 @@ def check_live(token: ApiToken | None, *, unknown: str = "Invalid X-Auth-Token",
     now = timezone.now()
     if token.is_expired(now):
         raise Unauthenticated("Authentication expired")
+    terms.require_signed(token.user, newest=getattr(token, "newest_terms", None))
     _note_use(token, now, client_ip or "")
     return token
 
@@ -246,7 +248,7 @@ def of_session(user_id: UserID) -> ApiToken:
     user = User.objects.filter(uuid=user_id).first()
     if user is None:
         raise Unauthenticated("Invalid credentials")
-    require_active(user)
+    require_admitted(user)
     now = timezone.now()
     return ApiToken(user=user, kind=TokenKind.ISSUED, methods=["session"], created_at=now,
                     expires_at=now + datetime.timedelta(seconds=conf.ASTAKOS_V3_TOKEN_DURATION))
@@ -256,6 +258,12 @@ def require_active(user: User) -> None:
     """Raises `Unauthenticated`."""
     if not user.is_active:
         raise Unauthenticated("User inactive")
+
+
+def require_admitted(user: User) -> None:
+    """As `require_active`, and the user agreed to the newest terms of use. Raises `Unauthenticated`."""
+    require_active(user)
+    terms.require_signed(user)
 
 
 def _note_use(token: ApiToken, now: datetime.datetime, client_ip: str) -> None:
@@ -280,7 +288,7 @@ def user_of_credentials(user: User | None, name: str, secret: str, *, client_ip:
         throttle.failed(name, client_ip)
         log.info("login.refused", method="api", client_ip=client_ip)
         raise Unauthenticated("Invalid token")
-    require_active(user)
+    require_admitted(user)
     throttle.succeeded(name)
     if not passwords.may_sign_in(user):
         raise Unauthenticated("This account does not sign in with a password.")

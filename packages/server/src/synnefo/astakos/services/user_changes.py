@@ -9,7 +9,7 @@ from typing import Any
 from django.contrib.auth.hashers import make_password
 
 from synnefo.astakos.models import Group, User
-from synnefo.astakos.services import account_mails, audit, passwords, permissions, users
+from synnefo.astakos.services import account_mails, audit, passwords, permissions, terms, users
 from synnefo.common.db import transactional
 from synnefo.common.errors import InvalidInput, NotFound, StateConflict
 from synnefo.common.ids import UserID
@@ -33,6 +33,7 @@ class Changes:
     delete_groups: tuple[str, ...] = ()
     add_permissions: tuple[str, ...] = ()
     delete_permissions: tuple[str, ...] = ()
+    sign_terms: bool = False
 
     @property
     def is_empty(self) -> bool:
@@ -85,6 +86,7 @@ def _apply(user_id: UserID, changes: Changes, hashed: str) -> list[str]:
     done += _switch(user, changes)
     done += _describe(user, changes, hashed)
     done += _permit(user, changes)
+    done += _sign(user) if changes.sign_terms else []
     _note(user, before, has_new_password=bool(hashed))
     return done
 
@@ -160,6 +162,14 @@ def _describe(user: User, changes: Changes, hashed: str) -> list[str]:
         users.change_email(user, changes.email)
         done.append(f"E-mail changed to {user.email}")
     return done
+
+
+def _sign(user: User) -> list[str]:
+    newest = terms.latest_id()
+    if terms.has_signed(user, newest=newest):
+        return ["There was nothing to sign"]
+    terms.sign_locked(user, newest, actor=audit.OPERATOR)
+    return [f"Terms {newest} signed"]
 
 
 def _permit(user: User, changes: Changes) -> list[str]:

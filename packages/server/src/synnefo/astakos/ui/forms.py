@@ -6,6 +6,8 @@ from collections.abc import Collection, Mapping
 from typing import Any
 
 from django import forms
+from django.urls import reverse
+from django.utils.html import format_html
 
 from synnefo.common.errors import InvalidInput
 
@@ -45,9 +47,15 @@ class AccountForm(forms.Form):
     last_name = forms.CharField(label="Last name", max_length=150, required=False, widget=forms.TextInput(
         attrs={"autocomplete": "family-name"}))
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
+    def __init__(self, *args: Any, terms: int = 0, **kwargs: Any) -> None:
+        """`terms` is the version to agree to, if there is one."""
         kwargs.setdefault("label_suffix", "")
         super().__init__(*args, **kwargs)
+        if terms:
+            self.fields["has_signed_terms"] = forms.BooleanField(
+                label="I agree with the terms of use", error_messages={"required": "Tick the box if you agree."},
+                help_text=format_html('<a href="{}" target="_blank" rel="noopener">Read them</a>', reverse("astakos-terms-version", args=[terms])))
+            self.fields["terms"] = forms.IntegerField(widget=forms.HiddenInput, initial=terms, required=False)
 
 
 class NewPassword(forms.Form):

@@ -8,14 +8,14 @@ from urllib.parse import urlsplit
 from django.http import HttpRequest
 
 import synnefo
-from synnefo.astakos.services import component_metadata
+from synnefo.astakos.services import component_metadata, terms
 from synnefo.common.settings import conf
 
 
 def frame(request: HttpRequest) -> dict[str, Any]:
-    """`other_services`: links for the bar; asked for by whole pages only. `staff_version`: for administrators."""
+    """`other_services`: links for the bar; asked for by whole pages only. `newest_terms`: the id of the terms of use, for the footer. `staff_version`: for administrators."""
     user = getattr(request, "user", None)
-    return {"other_services": _other_services, "staff_version": synnefo.__version__ if user is not None and user.is_authenticated and user.is_superuser else ""}
+    return {"other_services": _other_services, "newest_terms": terms.latest_id, "staff_version": synnefo.__version__ if user is not None and user.is_authenticated and user.is_superuser else ""}
 
 
 def _other_services() -> list[dict[str, str]]:

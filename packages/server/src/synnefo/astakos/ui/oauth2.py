@@ -66,7 +66,7 @@ def _sign_in_first(request: HttpRequest, wanted: requests.Request) -> HttpRespon
 
 def _answer(request: HttpRequest, wanted: requests.Request) -> HttpResponse:
     try:
-        tokens.require_active(_user(request))
+        tokens.require_admitted(_user(request))
     except Unauthenticated as error:
         return _problem(request, error.public, 403)
     if wanted.wanted.client.is_trusted:

@@ -13,7 +13,7 @@ from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods
 
 from synnefo.astakos.models import LOCAL, User
-from synnefo.astakos.services import policies, providers, signup, throttle, verification
+from synnefo.astakos.services import policies, providers, signup, terms, throttle, verification
 from synnefo.astakos.services.providers import Provider, Start
 from synnefo.astakos.ui import sign_in, third_party_signup
 from synnefo.astakos.ui.forms import SignupForm
@@ -46,7 +46,7 @@ def page(request: HttpRequest) -> HttpResponse:
         messages.error(request, "There is no such sign-in method.")
     if request.method == "POST":
         return _create(request, offered, target)
-    return _form(request, SignupForm(), offered, target)
+    return _form(request, SignupForm(terms=terms.latest_id()), offered, target)
 
 
 def _target(request: HttpRequest) -> str:
@@ -81,13 +81,14 @@ def _refused(request: HttpRequest, text: str) -> HttpResponse:
 
 
 def _create(request: HttpRequest, offered: list[Provider], target: str) -> HttpResponse:
-    form = SignupForm(request.POST)
+    form = SignupForm(request.POST, terms=terms.latest_id())
     if not form.is_valid():
         return _form(request, form, offered, target, status=400)
     data = form.cleaned_data
     try:
         throttle.spend("signup", client_ip(request) or "", 1, allowed=SIGNUPS_A_MINUTE)
-        user = signup.sign_up(data["email"], data["first_name"], data["last_name"], data["password1"], target=target)
+        user = signup.sign_up(data["email"], data["first_name"], data["last_name"], data["password1"], target=target,
+                              signed_terms=data.get("terms") or 0)
     except InvalidInput as error:
         form.refuse(error)
         return _form(request, form, offered, target, status=400)

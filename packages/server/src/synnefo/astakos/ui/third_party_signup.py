@@ -17,6 +17,7 @@ from synnefo.astakos.services import (
     pending_identities,
     policies,
     providers,
+    terms,
     third_party_signup,
 )
 from synnefo.astakos.ui.forms import ThirdPartySignupForm
@@ -66,7 +67,7 @@ def _form(request: HttpRequest, pending: PendingIdentity) -> ThirdPartySignupFor
     names = ("email", "first_name", "last_name")
     forced = {name: getattr(identity, name) for name in names if name in identity.forced}
     initial = {name: getattr(identity, name) for name in names}
-    return ThirdPartySignupForm(request.POST or None, forced=forced, initial=initial)
+    return ThirdPartySignupForm(request.POST or None, forced=forced, initial=initial, terms=terms.latest_id())
 
 
 def _page(
@@ -87,7 +88,8 @@ def _frame() -> dict[str, str]:
 def _create(request: HttpRequest, pending: PendingIdentity, form: ThirdPartySignupForm, token: str, target: str) -> HttpResponse:
     data = form.cleaned_data
     try:
-        user = third_party_signup.sign_up(pending, data["email"], data["first_name"], data["last_name"], target=target)
+        user = third_party_signup.sign_up(pending, data["email"], data["first_name"], data["last_name"], target=target,
+                                          signed_terms=data.get("terms") or 0)
     except InvalidInput as error:
         form.add_error(error.field if error.field in form.fields else None, error.public)
         return _page(request, pending, form, token, target, status=400)

@@ -18,6 +18,7 @@ from synnefo.astakos.ui import (
     providers,
     session,
     signup,
+    terms,
     third_party_signup,
     views,
 )
@@ -56,6 +57,8 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("api_access", api_access.page, name="astakos-api-access"),
     path("profile/update_token", api_access.update_token, name="astakos-update-token"),
     path(".kamakirc", api_access.kamakirc, name="astakos-kamakirc"),
+    path("approval_terms", terms.page, name="astakos-terms"),
+    path("approval_terms/<int:number>", terms.version, name="astakos-terms-version"),
     path("device", oauth2.device, name="astakos-device"),
     path("programs", programs.page, name="astakos-programs"),
     path("projects", projects.index, name="astakos-projects"),

@@ -44,6 +44,7 @@ class Command(BaseCommand):
                             metavar=("RESOURCE", "VALUE"), help="Set the base quota of a resource. May be repeated.")
         parser.add_argument("--all", action="store_true", help="With --base-quota: of all accepted users.")
         parser.add_argument("--exclude", default="", metavar="U1,U2", help="With --all: but not these.")
+        parser.add_argument("--sign-terms", action="store_true", help="The user agreed to the newest terms of use.")
         parser.add_argument("--delete", action="store_true", help="Delete an account that was never accepted.")
         add_confirmation(parser)
         parser.add_argument("--no-confirm", dest="force", action="store_true", help="Do not ask.")
@@ -81,7 +82,8 @@ class Command(BaseCommand):
             inactive_reason=options["inactive_reason"], password=password, first_name=options["first_name"],
             last_name=options["last_name"], email=options["set_email"], add_groups=tuple(options["add_group"]),
             delete_groups=tuple(options["delete_group"]), add_permissions=tuple(options["add_permission"]),
-            delete_permissions=tuple(options["delete_permission"]))
+            delete_permissions=tuple(options["delete_permission"]),
+            sign_terms=options["sign_terms"])
 
     def _quotas(self, options: dict[str, Any]) -> dict[str, int]:
         known = set(Resource.objects.values_list("name", flat=True)) if options["base_quota"] else set()

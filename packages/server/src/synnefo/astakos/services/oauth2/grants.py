@@ -57,7 +57,7 @@ def _random(length: int) -> str:
 
 def make_grant(asked: Authorization, who: SignIn) -> OAuthGrant:
     """Needs the caller's transaction. Raises `Unauthenticated` when the account is not in order."""
-    tokens.require_active(who.user)
+    tokens.require_admitted(who.user)
     audit.record("oauth2.granted", actor=who.user.uuid, target=asked.client.identifier, scope=asked.scope[:500])
     return OAuthGrant.objects.create(
         client=asked.client, user=who.user, scope=asked.scope, redirect_uri=asked.redirect_uri, is_offline=asked.is_offline,
@@ -125,7 +125,7 @@ def challenge_of(verifier: str) -> str:
 
 def _closed(user: User) -> OAuthError | None:
     try:
-        tokens.require_active(user)
+        tokens.require_admitted(user)
     except Unauthenticated as error:
         return invalid_grant(error.public)
     return None
