@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from django.core.cache import cache
 from playwright.sync_api import BrowserContext, Page, expect, sync_playwright
 
 from synnefo.astakos.models import QueuedMail
+from synnefo.astakos.services import one_time_codes
 from tests.support.commands import run
 from tests.support.identity import make_user
 
@@ -158,3 +160,46 @@ def test_new_terms_are_published_while_a_user_works(context: BrowserContext, liv
     page.get_by_role("link", name="Terms of use").click()
     expect(page.get_by_role("heading", name="Be kind")).to_be_visible()
     expect(page.get_by_label("I agree with the terms")).to_have_count(0)
+
+
+def test_a_user_sets_up_a_second_factor_and_loses_the_phone(context: BrowserContext, live_server: Any, settings_override: Any) -> None:
+    cache.clear()
+    site = live_server.url
+    settings_override(ASTAKOS_BASE_URL=f"{site}/astakos")
+    make_user(password="a quiet river in May")
+    page = context.new_page()
+
+    def sign_in() -> None:
+        page.goto(f"{site}/astakos/ui/login?next=/astakos/ui/security")
+        page.get_by_label("E-mail").fill("ann@example.org")
+        page.get_by_label("Password").fill("a quiet river in May")
+        page.keyboard.press("Enter")
+
+    sign_in()
+    page.get_by_role("link", name="Set up an authenticator").click()
+    expect(page.get_by_role("img", name="Square code")).to_be_visible()
+    usable(page, "authenticator")
+    secret = "".join(str(page.locator("code.wrap").text_content()).split())
+    page.get_by_role("textbox", name="Code").fill(one_time_codes.code_at(secret, int(time.time() // 30) - 1))
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("heading", name="Your recovery codes")).to_be_visible()
+    usable(page, "recovery-codes")
+    codes = str(page.locator("#recovery-codes").text_content()).split()
+    page.get_by_role("button", name="Sign out", exact=True).click()
+    expect(page.get_by_text("You have signed out.")).to_be_visible()
+    sign_in()
+    expect(page.get_by_role("heading", name="Second step")).to_be_visible()
+    usable(page, "second-step")
+    page.get_by_role("textbox", name="Code").fill(one_time_codes.code_at(secret, int(time.time() // 30)))
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("heading", name="Security")).to_be_visible()
+    usable(page, "security")
+    page.get_by_role("button", name="Sign out", exact=True).click()
+    expect(page.get_by_text("You have signed out.")).to_be_visible()
+    sign_in()
+    page.get_by_role("textbox", name="Code").fill(codes[3])
+    page.keyboard.press("Enter")
+    expect(page.get_by_text("9 recovery codes are left.").first).to_be_visible()
+    page.get_by_role("button", name="Switch off").click()
+    page.get_by_role("button", name="Switch it off?").click()
+    expect(page.get_by_text("The second factor is switched off.")).to_be_visible()

@@ -40,6 +40,8 @@ _declare("ASTAKOS_EMAILCHANGE_ACTIVATION_DAYS", Annotated[int, Field(ge=1)], 10,
          "How long the link works that confirms a new e-mail.", unit="days")
 _declare("ASTAKOS_FORCE_PROFILE_UPDATE", bool, False, "Send users to their profile at sign-in until they have saved it once.")
 _declare("ASTAKOS_PROFILE_EXTRA_LINKS", dict[str, str], {}, "More links on the profile: addresses by label.")
+_declare("ASTAKOS_2FA_REQUIRED_GROUPS", list[str], [],
+         "Groups whose members must set up a second factor before they can use any page.")
 _declare("ASTAKOS_NEWPASSWD_INVALIDATE_TOKEN", bool, True, "A new password makes a new API token too.")
 _declare("ASTAKOS_ACTIVATION_REDIRECT_URL", str, "", "Where people come after that; empty is ASTAKOS_LOGIN_SUCCESS_URL.")
 _declare("ASTAKOS_RATELIMIT_RETRIES_ALLOWED", Annotated[int, Field(ge=1)], 3,

@@ -116,7 +116,7 @@ _declare("ASTAKOS_LDAP_GROUP_MAP", dict[str, str], {},
          "{group of the directory (its name or whole DN): group here}. Only these are given and taken by MIRROR_GROUPS.")
 
 for _whose, _words in (("ASTAKOS_AUTH_PROVIDERS", "every provider"), ("ASTAKOS_AUTH_PROVIDER_([A-Z0-9_]+)", "that provider")):
-    conf.declare_family("astakos", rf"{_whose}_(ADD|REMOVE|CREATE|LOGIN|REQUIRED|AUTOMODERATE|AUTOVERIFY|SWITCH|MIRROR_GROUPS)_POLICY",
+    conf.declare_family("astakos", rf"{_whose}_(ADD|REMOVE|CREATE|LOGIN|REQUIRED|AUTOMODERATE|AUTOVERIFY|SWITCH|MIRROR_GROUPS|2FA_EXEMPT)_POLICY",
                         bool, f"Policy of {_words}: what may be done with it.")
     conf.declare_family("astakos", rf"{_whose}_(LIMIT)_POLICY", Annotated[int, Field(ge=0, le=1000)],
                         f"Identities of {_words} that an account may have.")

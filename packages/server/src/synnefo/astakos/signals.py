@@ -12,8 +12,10 @@ from django.http import HttpRequest
 from django.utils import timezone
 
 from synnefo.astakos.models import Component, Endpoint, Service, User
-from synnefo.astakos.services import catalog, sessions, users
+from synnefo.astakos.services import catalog, factors, second_factors, sessions, users
 from synnefo.astakos.ui import provider_outcome
+
+factors.use(second_factors.Checks())
 
 
 @receiver([post_save, post_delete], sender=Component)

@@ -89,7 +89,8 @@ MIDDLEWARE = [
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
     "synnefo.web.middleware.PageHeaders",
-    *(["synnefo.astakos.ui.middleware.AuthCookie", "synnefo.astakos.ui.terms.TermsGate"] if "astakos" in conf.SYNNEFO_SERVICES else []),
+    *(["synnefo.astakos.ui.middleware.AuthCookie", "synnefo.astakos.ui.terms.TermsGate",
+       "synnefo.astakos.ui.security.SecondFactorGate"] if "astakos" in conf.SYNNEFO_SERVICES else []),
 ]
 TEMPLATES = [{
     "BACKEND": "django.template.backends.django.DjangoTemplates",

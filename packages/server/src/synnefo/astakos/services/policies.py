@@ -39,6 +39,8 @@ class Policies:
     """The e-mail that it tells counts as verified."""
     switch: bool = True
     mirror_groups: bool = False
+    factor_exempt: bool = False
+    """Who signs in with it is not asked for a second factor here: the provider has done that."""
     add_groups: tuple[str, ...] = ()
     """Groups joined by linking it, left by unlinking it."""
     creation_groups: tuple[str, ...] = ()
@@ -48,6 +50,7 @@ class Policies:
 _MODULE_DEFAULTS: dict[str, dict[str, Any]] = {
     LOCAL: {"switch": False}, "shibboleth": {"switch": False}, "ldap": {"switch": False},
 }
+_SETTING = {"factor_exempt": "2FA_EXEMPT"}
 _NAMES = tuple(field.name for field in fields(Policies))
 
 
@@ -79,7 +82,7 @@ def _from_settings(module: str) -> dict[str, Any]:
     values: dict[str, Any] = {}
     for prefix in ("ASTAKOS_AUTH_PROVIDERS", f"ASTAKOS_AUTH_PROVIDER_{setting_part(module)}"):
         for name in _NAMES:
-            value = conf.find(f"{prefix}_{name.upper()}_POLICY")
+            value = conf.find(f"{prefix}_{_SETTING.get(name, name.upper())}_POLICY")
             if value is not None:
                 values[name] = tuple(value) if isinstance(value, list) else value
     return values

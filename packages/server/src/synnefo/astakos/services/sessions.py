@@ -41,6 +41,11 @@ def list_of(user: User) -> list[WebSession]:
     return list(WebSession.objects.filter(user=user, token__expires_at__gte=timezone.now()).order_by("-last_used_at", "-pk"))
 
 
+def method_of(session_key: str) -> str:
+    """By which provider the session began; empty when that is not known."""
+    return WebSession.objects.filter(session_key=session_key).values_list("method", flat=True).first() or ""
+
+
 def touch(session_key: str) -> None:
     """The session was used."""
     client = current_client()

@@ -9,7 +9,7 @@ from typing import Any
 from django.contrib.auth.hashers import make_password
 
 from synnefo.astakos.models import Group, User
-from synnefo.astakos.services import account_mails, audit, passwords, permissions, terms, users
+from synnefo.astakos.services import account_mails, audit, passwords, permissions, second_factors, terms, users
 from synnefo.common.db import transactional
 from synnefo.common.errors import InvalidInput, NotFound, StateConflict
 from synnefo.common.ids import UserID
@@ -34,6 +34,7 @@ class Changes:
     add_permissions: tuple[str, ...] = ()
     delete_permissions: tuple[str, ...] = ()
     sign_terms: bool = False
+    reset_second_factor: bool = False
 
     @property
     def is_empty(self) -> bool:
@@ -87,6 +88,8 @@ def _apply(user_id: UserID, changes: Changes, hashed: str) -> list[str]:
     done += _describe(user, changes, hashed)
     done += _permit(user, changes)
     done += _sign(user) if changes.sign_terms else []
+    if changes.reset_second_factor:
+        done.append("Second factor switched off" if second_factors.reset(user) else "There was no second factor")
     _note(user, before, has_new_password=bool(hashed))
     return done
 

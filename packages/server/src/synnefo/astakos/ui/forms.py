@@ -133,6 +133,17 @@ class ProfileForm(forms.Form):
             self.fields[name].disabled = True
 
 
+class CodeForm(forms.Form):
+    """A code of the authenticator, or a recovery code."""
+
+    code = forms.CharField(label="Code", max_length=40, widget=forms.TextInput(
+        attrs={"autocomplete": "one-time-code", "inputmode": "text", "autofocus": True, "autocapitalize": "none", "spellcheck": "false"}))
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        kwargs.setdefault("label_suffix", "")
+        super().__init__(*args, **kwargs)
+
+
 class ResetForm(forms.Form):
     """Whose password is forgotten."""
 

@@ -7,16 +7,18 @@ an API token if there is none, the cookies, and the way on.
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+import time
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from django.contrib import auth, messages
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
+from django.utils.crypto import constant_time_compare
 from django.utils.http import urlencode
 
 from synnefo.astakos.models import LOCAL, User
-from synnefo.astakos.services import sessions, sign_ins
+from synnefo.astakos.services import second_factors, sessions, sign_ins
 from synnefo.astakos.services.identity import Identity
 from synnefo.astakos.ui import auth_cookie, provider_sign_out
 from synnefo.astakos.ui.redirects import safe_next
@@ -24,6 +26,8 @@ from synnefo.common.errors import DomainError
 from synnefo.common.settings import conf
 
 BACKEND = "django.contrib.auth.backends.ModelBackend"
+WAITING = "waiting_for_second_factor"
+WAITING_S = 10 * 60
 LAST_METHOD_COOKIE = "astakos_last_login_method"
 
 
@@ -55,7 +59,33 @@ def complete(
     """
     arrival = Arrival(module, target, identifier, renew, id_token, sid, factor)
     sign_ins.refuse(user, module)
+    if not factor and second_factors.is_asked(user, module):
+        return _ask_second_factor(request, user, arrival)
     return open_session(request, user, arrival)
+
+
+def _ask_second_factor(request: HttpRequest, user: User, arrival: Arrival) -> HttpResponse:
+    """The page that asks finds in the session who it is about; nobody is signed in yet."""
+    request.session[WAITING] = {"user": user.uuid, "hash": user.get_session_auth_hash(), "at": int(time.time()), "arrival": arrival.stored()}
+    return HttpResponseRedirect(reverse("astakos-second-factor"))
+
+
+def waiting(request: HttpRequest) -> tuple[User, Arrival] | None:
+    """Who gave the first factor in this browser a moment ago, unless the password changed since."""
+    kept = request.session.get(WAITING)
+    if not kept or time.time() - kept["at"] > WAITING_S:
+        return None
+    user = User.objects.filter(uuid=kept["user"]).first()
+    if user is None or not constant_time_compare(user.get_session_auth_hash(), kept["hash"]):
+        return None
+    return user, Arrival(**kept["arrival"])
+
+
+def finish(request: HttpRequest, user: User, arrival: Arrival, factor: str) -> HttpResponse:
+    """The second factor was given. Raises as `complete`."""
+    request.session.pop(WAITING, None)
+    sign_ins.refuse(user, arrival.module)
+    return open_session(request, user, replace(arrival, factor=factor))
 
 
 def open_session(request: HttpRequest, user: User, arrival: Arrival) -> HttpResponse:
