@@ -11,13 +11,16 @@ from typing import Any
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
+from django.conf import settings
 from django.core.cache import cache
+from django.test import Client
 from playwright.sync_api import BrowserContext, Page, expect, sync_playwright
 
-from synnefo.astakos.models import QueuedMail
+from synnefo.astakos.models import QueuedMail, User
 from synnefo.astakos.services import one_time_codes
 from tests.support.commands import run
 from tests.support.identity import make_user
+from tests.support.projects import define_resources, person
 
 CHROMIUM = os.environ.get("SYNNEFO_TEST_CHROMIUM", "/usr/bin/chromium")
 pytestmark = [
@@ -203,3 +206,54 @@ def test_a_user_sets_up_a_second_factor_and_loses_the_phone(context: BrowserCont
     page.get_by_role("button", name="Switch off").click()
     page.get_by_role("button", name="Switch it off?").click()
     expect(page.get_by_text("The second factor is switched off.")).to_be_visible()
+
+
+def test_a_project_from_application_to_leaving(context: BrowserContext, live_server: Any, settings_override: Any) -> None:
+    """Three people in three browsers: the owner, an administrator, and somebody who joins."""
+    define_resources()
+    owner, admin, member = person("ann"), person("boss"), person("bob")
+    settings_override(ASTAKOS_BASE_URL=f"{live_server.url}/astakos", ASTAKOS_PROJECT_ADMINS=[admin.uuid])
+    pages = {user.email: of_user(context, user, live_server.url) for user in (owner, admin, member)}
+    page = pages[owner.email]
+    page.goto(f"{live_server.url}/astakos/ui/projects")
+    page.get_by_role("link", name="New project").click()
+    usable(page, "project-form")
+    page.get_by_label("Name").fill("physics.example.org")
+    page.get_by_label("cyclades.vm, together").fill("4")
+    page.get_by_label("cyclades.vm, each member").fill("2")
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("heading", name="Look once more")).to_be_visible()
+    usable(page, "project-summary")
+    page.get_by_role("button", name="Submit").click()
+    expect(page.get_by_text("The application waits for an answer.")).to_be_visible()
+    address = page.url
+    boss = pages[admin.email]
+    boss.goto(address)
+    usable(boss, "project-application")
+    boss.get_by_role("button", name="Approve").click()
+    expect(boss.get_by_text("The application is approved.")).to_be_visible()
+    joining = pages[member.email]
+    joining.goto(f"{live_server.url}/astakos/ui/projects/search")
+    joining.get_by_role("link", name="physics.example.org").click()
+    joining.get_by_role("button", name="Join").click()
+    expect(joining.get_by_text("Your request waits for the owner of the project.")).to_be_visible()
+    page.goto(address)
+    page.get_by_label("Choose bob@example.org").check()
+    usable(page, "project-members")
+    page.locator("#several").get_by_role("button", name="Accept").click()
+    expect(page.get_by_text("Accepted: bob@example.org.")).to_be_visible()
+    joining.goto(address)
+    expect(joining.get_by_text("In use")).to_be_visible()
+    page.get_by_label("Choose bob@example.org").check()
+    page.locator("#several").get_by_role("button", name="Remove").click()
+    page.get_by_role("button", name="Remove them?").click()
+    expect(page.get_by_text("Removed: bob@example.org.")).to_be_visible()
+
+
+def of_user(context: BrowserContext, user: User, site: str) -> Page:
+    """A page in a browser of his own."""
+    client = Client()
+    client.force_login(user)
+    own = context.browser.new_context(viewport=context.new_page().viewport_size)  # type: ignore[union-attr]
+    own.add_cookies([{"name": settings.SESSION_COOKIE_NAME, "value": str(client.session.session_key), "url": site}])
+    return own.new_page()

@@ -6,12 +6,19 @@ import structlog
 
 from synnefo.astakos.models import Resource, User
 from synnefo.astakos.quotaholder import services as ledger
+from synnefo.astakos.quotaholder.models import Holding
 from synnefo.astakos.services.limits import project_holder, user_holder
 from synnefo.common.errors import NotFound, QuotaExceeded, StateConflict
 
 log = structlog.get_logger(__name__)
 RESOURCE = "astakos.pending_app"
 COMPONENT = "astakos"
+
+
+def may_apply(user: User) -> bool:
+    """Whether one more application of the user may wait."""
+    held = Holding.objects.filter(holder=user_holder(user.uuid), source=project_holder(user.uuid), resource=RESOURCE).first()
+    return held is None or held.usage_max < held.limit
 
 
 def replace(before: User | None, after: User | None, *, force: bool, name: str) -> None:

@@ -35,10 +35,11 @@ LABELS = {"leave": "Leave", "cancel": "Cancel request", "accept": "Accept", "rej
 RESULTS = {MembershipState.ACCEPTED: "You are a member now.", MembershipState.REQUESTED: "Your request waits for the owner of the project.",
            MembershipState.REMOVED: "You have left. What you have in the project stays, and counts there, until you remove or move it.",
            MembershipState.LEAVE_REQUESTED: "Your request to leave waits for the owner.", MembershipState.CANCELLED: "Your request is withdrawn."}
+DONE = {"accept": "Accepted", "reject": "Rejected", "remove": "Removed"}
 type_page = Callable[..., HttpResponse]
 
 
-def _page(*methods: str) -> Callable[[type_page], type_page]:
+def project_page(*methods: str) -> Callable[[type_page], type_page]:
     """A page for signed-in people. What the services refuse is told in words."""
 
     def decorate(view: type_page) -> type_page:
@@ -70,11 +71,11 @@ def _require_shown(request: HttpRequest) -> None:
 
 
 def _user(request: HttpRequest) -> User:
-    """Who is signed in, as `_page` saw to."""
+    """Who is signed in, as `project_page` saw to."""
     return cast(User, request.user)
 
 
-@_page("GET", "HEAD")
+@project_page("GET", "HEAD")
 def index(request: HttpRequest) -> HttpResponse:
     """The user's projects; for administrators all of them. Deleted ones are hidden."""
     is_admin = project_rules.is_admin(_user(request))
@@ -85,7 +86,7 @@ def index(request: HttpRequest) -> HttpResponse:
     return _listed(request, rows, is_search=False, is_admin=is_admin)
 
 
-@_page("GET", "HEAD")
+@project_page("GET", "HEAD")
 def search(request: HttpRequest) -> HttpResponse:
     """Projects that everybody may ask to join."""
     rows = Project.objects.filter(state=ProjectState.ACTIVE, private=False, is_base=False)
@@ -103,7 +104,7 @@ def _listed(request: HttpRequest, rows: Any, **context: Any) -> HttpResponse:
     return render(request, "astakos/projects/list.html", {"lines": lines, "page": found, **context})
 
 
-@_page("GET", "HEAD", "POST")
+@project_page("GET", "HEAD", "POST")
 def detail(request: HttpRequest, uuid: str) -> HttpResponse:
     """One project; a POST adds members by their e-mails."""
     project = projects.get_project(uuid)
@@ -152,14 +153,14 @@ def _application(user: User, project: Project, is_admin: bool) -> dict[str, Any]
     return {"row": last, "fields": fields, "limits": limits, "actions": [(name, name.capitalize()) for name in names]}
 
 
-@_page("POST")
+@project_page("POST")
 def join(request: HttpRequest, uuid: str) -> HttpResponse:
     found = project_members.join(_user(request), uuid)
     messages.success(request, RESULTS[MembershipState(found.state)])
     return redirect("astakos-project", uuid=uuid)
 
 
-@_page("POST")
+@project_page("POST")
 def act(request: HttpRequest, uuid: str, number: int, action: str) -> HttpResponse:
     """Something with a membership of the project."""
     if action not in LABELS or project_members.get(number).project.uuid != uuid.lower():
@@ -170,7 +171,29 @@ def act(request: HttpRequest, uuid: str, number: int, action: str) -> HttpRespon
     return redirect("astakos-projects") if own and found.project.private else redirect("astakos-project", uuid=uuid)
 
 
-@_page("POST")
+@project_page("POST")
+def act_on_several(request: HttpRequest, uuid: str, action: str) -> HttpResponse:
+    """Accept, reject or remove the members of the field `members`: each for himself, and whoever has changed meanwhile is named."""
+    if action not in DONE:
+        raise NotFound("There is no such action.")
+    project = projects.get_project(uuid)
+    project_rules.require_manager(_user(request), project)
+    numbers = {int(text) for text in request.POST.getlist("members")[:MAX_EMAILS] if text.isascii() and text.isdigit() and len(text) < 19}
+    done = []
+    for row in project.memberships.select_related("user").filter(pk__in=numbers).order_by("user__email"):
+        try:
+            project_members.act(_user(request), row.pk, action)
+            done.append(row.user.email)
+        except DomainError as error:
+            messages.error(request, f"{row.user.email}: {error.public}")
+    if done:
+        messages.success(request, f"{DONE[action]}: {', '.join(done)}.")
+    elif not numbers:
+        messages.info(request, "Choose members first.")
+    return redirect("astakos-project", uuid=project.uuid)
+
+
+@project_page("POST")
 def answer(request: HttpRequest, uuid: str, number: int, action: str) -> HttpResponse:
     """Answer the last application of a project, or withdraw it."""
     if action not in ANSWERS:
