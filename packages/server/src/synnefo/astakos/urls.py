@@ -21,6 +21,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("im/logout", weblogin.moved, {"name": "astakos-logout"}),
     path("im/profile", weblogin.moved, {"name": "astakos-profile"}),
     path("im/password", weblogin.moved, {"name": "astakos-password-change"}),
+    path("im/send_feedback", weblogin.moved, {"name": "astakos-feedback"}),
     path("openapi.json", openapi.view),
     re_path(r"^auth/v1(?:\.0)?/?$", endpoint("plain", GET=tempauth.authenticate)),
     path(".well-known/openid-configuration", endpoint(GET=oauth2.discovery)),

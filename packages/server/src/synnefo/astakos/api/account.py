@@ -6,7 +6,8 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
-from django.http import HttpRequest, StreamingHttpResponse
+from django.core.exceptions import TooManyFieldsSent
+from django.http import HttpRequest, HttpResponse, QueryDict, StreamingHttpResponse
 from django.http.response import HttpResponseBase
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -17,15 +18,18 @@ from synnefo.astakos.api.http import (
     json_reply,
     no_content,
     parse,
+    raw_body,
     require_component,
     require_manager,
     require_user,
 )
 from synnefo.astakos.models import ApiToken
-from synnefo.astakos.services import accounts, factors, memberships, throttle, tokens
+from synnefo.astakos.services import accounts, factors, feedback, memberships, throttle, tokens
 from synnefo.common.describe import Body, describe
 from synnefo.common.errors import InvalidInput, RequestTooLarge
 from synnefo.common.settings import conf
+
+FORM = "application/x-www-form-urlencoded"
 
 
 class UserCatalogRequest(Body):
@@ -118,12 +122,30 @@ def myaccount(request: HttpRequest) -> HttpResponseBase:
         "uuid": user.uuid, "email": user.email, "first_name": user.first_name, "last_name": user.last_name,
         "affiliation": user.affiliation, "groups": [group.name for group in user.groups.all()],
         "default_project": user.default_project_id, "email_verified": user.email_verified, "has_signed_terms": True,  # or he would not be here
-
         "token_expires": token.expires_at.isoformat(),
         "auth_providers": [{"module": method.module, "identifier": method.identifier or user.email,
                             "last_login": method.last_login_at.isoformat() if method.last_login_at else None}
                            for method in user.login_methods.filter(active=True)],
         "two_factor": factors.needed(user)})
+
+
+class FeedbackRequest(Body):
+    feedback_msg: str
+    feedback_data: str = ""
+
+
+@describe("Tell the helpdesk something", auth="user", body=FeedbackRequest, errors=(429,), body_type=FORM)
+def send_feedback(request: HttpRequest) -> HttpResponseBase:
+    """A mail goes to the helpdesk."""
+    token = require_user(request)
+    if request.headers.get("Content-Type", "").split(";")[0].strip().lower() != FORM:
+        raise InvalidInput(f"The body must be of type {FORM}.")
+    try:
+        fields = QueryDict(raw_body(request).decode("utf-8"), encoding="utf-8")
+    except (UnicodeDecodeError, TooManyFieldsSent):
+        raise InvalidInput("The body cannot be read.") from None
+    feedback.send(token.user, fields.get("feedback_msg", ""), fields.get("feedback_data", ""))
+    return HttpResponse()
 
 
 class NewTokenRequest(BaseModel):

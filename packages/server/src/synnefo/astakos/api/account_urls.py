@@ -13,6 +13,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     re_path(r"^user_catalogs/?$", endpoint(POST=account.user_catalogs)),
     re_path(r"^service/user_catalogs/?$", endpoint(POST=account.service_user_catalogs)),
     re_path(r"^service/signing_keys/?$", endpoint(POST=ec2.signing_key)),
+    re_path(r"^feedback/?$", endpoint(POST=account.send_feedback)),
     re_path(r"^myaccount/?$", endpoint(GET=account.myaccount)),
     re_path(r"^myaccount/tokens/?$", endpoint(GET=account.list_tokens, POST=account.create_token)),
     re_path(r"^myaccount/tokens/(?P<token_id>[0-9]{1,18})/?$", endpoint(DELETE=account.revoke_token)),

@@ -7,6 +7,7 @@ from django.urls import URLPattern, URLResolver, path, re_path
 from synnefo.astakos.ui import (
     api_access,
     data,
+    feedback,
     landing,
     login_methods,
     oauth2,
@@ -64,6 +65,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("api_access", api_access.page, name="astakos-api-access"),
     path("profile/update_token", api_access.update_token, name="astakos-update-token"),
     path(".kamakirc", api_access.kamakirc, name="astakos-kamakirc"),
+    path("feedback", feedback.page, name="astakos-feedback"),
     path("approval_terms", terms.page, name="astakos-terms"),
     path("approval_terms/<int:number>", terms.version, name="astakos-terms-version"),
     path("device", oauth2.device, name="astakos-device"),
