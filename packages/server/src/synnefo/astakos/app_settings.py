@@ -40,6 +40,10 @@ _declare("ASTAKOS_EMAILCHANGE_ACTIVATION_DAYS", Annotated[int, Field(ge=1)], 10,
          "How long the link works that confirms a new e-mail.", unit="days")
 _declare("ASTAKOS_FORCE_PROFILE_UPDATE", bool, False, "Send users to their profile at sign-in until they have saved it once.")
 _declare("ASTAKOS_PROFILE_EXTRA_LINKS", dict[str, str], {}, "More links on the profile: addresses by label.")
+_declare("ASTAKOS_INVITATIONS_ENABLED", bool, False, "Users may invite people, who then need no approval.")
+_declare("ASTAKOS_INVITATIONS_PER_LEVEL", dict[int, Annotated[int, Field(ge=0, le=1_000_000)]], {0: 100, 1: 2, 2: 0, 3: 0, 4: 0},
+         "How many people a new user may invite, by level; who was invited has the level of the inviter and one more.")
+_declare("ASTAKOS_DEFAULT_USER_LEVEL", Annotated[int, Field(ge=0, le=100)], 4, "Level of users whom nobody invited.")
 _declare("ASTAKOS_2FA_REQUIRED_GROUPS", list[str], [],
          "Groups whose members must set up a second factor before they can use any page.")
 _declare("ASTAKOS_NEWPASSWD_INVALIDATE_TOKEN", bool, True, "A new password makes a new API token too.")

@@ -5,6 +5,7 @@ from synnefo.astakos.models.applications import ApplicationQuota, ApplicationSta
 from synnefo.astakos.models.audit import AuditRecord
 from synnefo.astakos.models.components import Component, Endpoint, Service
 from synnefo.astakos.models.email_changes import EmailChange
+from synnefo.astakos.models.invitations import Invitation
 from synnefo.astakos.models.logins import LOCAL, LoginMethod
 from synnefo.astakos.models.mails import QueuedMail
 from synnefo.astakos.models.oauth2 import (
@@ -43,7 +44,7 @@ from synnefo.astakos.models.users import Group, User
 __all__ = [
     "ACTIVE_MEMBERSHIPS", "ALIVE", "INITIALIZED", "LOCAL", "SEATED", "AccessRule", "ApiToken", "AppCredential", "ApplicationQuota", "ApplicationState",
     "AuditRecord", "AuthPolicyProfile", "Authenticator",
-    "ClientType", "Component", "Ec2Credential", "EmailChange", "Endpoint", "Group", "JoinPolicy", "LoginMethod", "MembershipLog", "MembershipState",
+    "ClientType", "Component", "Ec2Credential", "EmailChange", "Endpoint", "Group", "Invitation", "JoinPolicy", "LoginMethod", "MembershipLog", "MembershipState",
     "OAuthClient", "OAuthCode", "OAuthDevice", "OAuthGrant", "OAuthRedirect", "OAuthToken", "PendingIdentity",
     "Project", "ProjectApplication", "ProjectLog", "ProjectMembership", "ProjectResourceQuota", "ProjectState", "ProviderSession", "QueuedMail", "RecoveryCode", "Resource", "Service",
     "SigningKey", "Terms", "TermsSignature", "TokenKind", "User", "WebSession",

@@ -70,6 +70,10 @@ class User(AbstractBaseUser, PermissionsMixin):
     without a write to this table.
     """
     signed_terms_at = models.DateTimeField(null=True, blank=True)
+    level = models.PositiveSmallIntegerField(default=4)
+    """Distance from those who may invite most people: that of the inviter, and one more."""
+    invitations = models.PositiveIntegerField(default=0)
+    """How many more people he may invite."""
     profile_confirmed = models.BooleanField(default=False)
     """Whether the user has looked at the own profile and saved it."""
     default_project = models.CharField(max_length=36, blank=True, default="")

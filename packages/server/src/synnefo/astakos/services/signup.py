@@ -9,6 +9,7 @@ from synnefo.astakos.models import LOCAL, LoginMethod, User
 from synnefo.astakos.services import (
     account_mails,
     audit,
+    invitations,
     login_methods,
     passwords,
     policies,
@@ -58,6 +59,7 @@ def insert(user: User) -> None:
         raise already_exists(user)
     User.objects.filter(email=user.email, email_verified=False).delete()
     user.pk = None  # the transaction may run again
+    invitations.entitle(user, conf.ASTAKOS_DEFAULT_USER_LEVEL)
     user.save(force_insert=True)
 
 

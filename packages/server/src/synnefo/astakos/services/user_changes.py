@@ -33,6 +33,8 @@ class Changes:
     delete_groups: tuple[str, ...] = ()
     add_permissions: tuple[str, ...] = ()
     delete_permissions: tuple[str, ...] = ()
+    level: int | None = None
+    invitations: int | None = None
     sign_terms: bool = False
     reset_second_factor: bool = False
 
@@ -155,6 +157,12 @@ def _describe(user: User, changes: Changes, hashed: str) -> list[str]:
     if hashed:
         users.store_password(user, hashed)
         done.append("Password changed")
+    for field in ("level", "invitations"):
+        value = getattr(changes, field)
+        if value is not None:
+            setattr(user, field, value)
+            user.save(update_fields=[field, "updated_at"])
+            done.append(f"{field.capitalize()} set to {value}")
     for name in changes.add_groups:
         user.groups.add(_group(name))
         done.append(f"Added to group {name}")

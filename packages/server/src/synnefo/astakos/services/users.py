@@ -18,7 +18,16 @@ from django.db.models import Q
 from django.utils import timezone
 
 from synnefo.astakos.models import LOCAL, ApiToken, Group, LoginMethod, OAuthGrant, TokenKind, User
-from synnefo.astakos.services import audit, identities, passwords, policies, projects, sessions, user_projects
+from synnefo.astakos.services import (
+    audit,
+    identities,
+    invitations,
+    passwords,
+    policies,
+    projects,
+    sessions,
+    user_projects,
+)
 from synnefo.common.db import transactional
 from synnefo.common.errors import AlreadyExists, InvalidInput, NotFound, StateConflict
 from synnefo.common.ids import UserID
@@ -101,6 +110,7 @@ def _insert(user: User, groups: list[str], *, verified: bool, accepted: bool, po
         raise AlreadyExists(f"There is already an account with the e-mail {user.email}.")
     User.objects.filter(email=user.email, email_verified=False).delete()
     user.pk = None  # the transaction may run again
+    invitations.entitle(user, conf.ASTAKOS_DEFAULT_USER_LEVEL)
     user.save(force_insert=True)
     if user.has_usable_password():
         LoginMethod.objects.create(user=user, module=LOCAL)
@@ -147,12 +157,15 @@ def verify(user: User) -> None:
     identities.require_free(user)
     user.email_verified, user.verified_at, user.verification_hash = True, timezone.now(), None
     user.save(update_fields=["email_verified", "verified_at", "verification_hash", "updated_at"])
-    policy = _automatic_policy(user)
+    is_invited = invitations.consume(user)
+    if is_invited:
+        user.save(update_fields=["level", "invitations", "updated_at"])
+    policy = _automatic_policy(user, is_invited=is_invited)
     if policy:
         accept(user, policy)
 
 
-def _automatic_policy(user: User) -> str:
+def _automatic_policy(user: User, *, is_invited: bool) -> str:
     """Why this verified user needs no moderation, or nothing."""
     if not conf.ASTAKOS_MODERATION_ENABLED:
         return "auto_moderation"
@@ -161,6 +174,8 @@ def _automatic_policy(user: User) -> str:
     first = user.login_methods.filter(active=True).first()
     if first is not None and policies.of(first.module, user).automoderate:
         return f"auth_provider_{first.module}"
+    if is_invited:
+        return "invitation"
     return "already_moderated" if user.moderated and not user.is_rejected else ""
 
 

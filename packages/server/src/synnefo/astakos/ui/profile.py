@@ -49,6 +49,7 @@ def _shown(request: HttpRequest, user: User, form: ProfileForm) -> HttpResponse:
         "form": form, "next": safe_next(given.get("next", ""), ""), "pending": EmailChange.objects.filter(user=user).first(),
         "may_change_email": email_changes.may_change(user), "may_change_password": own_password.may_change(user),
         "may_set_password": own_password.may_set(user), "groups": user.groups.order_by("name").values_list("name", flat=True),
+        "may_invite": conf.ASTAKOS_INVITATIONS_ENABLED,
         "links": [(label, url) for label, url in conf.ASTAKOS_PROFILE_EXTRA_LINKS.items() if url.startswith(("https://", "http://", "/"))]}
     return render(request, "astakos/profile/page.html", context, status=400 if form.errors else 200)
 

@@ -13,7 +13,7 @@ from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods
 
 from synnefo.astakos.models import LOCAL, User
-from synnefo.astakos.services import policies, providers, signup, terms, throttle, verification
+from synnefo.astakos.services import invitations, policies, providers, signup, terms, throttle, verification
 from synnefo.astakos.services.providers import Provider, Start
 from synnefo.astakos.ui import sign_in, third_party_signup
 from synnefo.astakos.ui.forms import SignupForm
@@ -46,7 +46,20 @@ def page(request: HttpRequest) -> HttpResponse:
         messages.error(request, "There is no such sign-in method.")
     if request.method == "POST":
         return _create(request, offered, target)
-    return _form(request, SignupForm(terms=terms.latest_id()), offered, target)
+    return _form(request, SignupForm(terms=terms.latest_id(), initial=_invited(request)), offered, target)
+
+
+def _invited(request: HttpRequest) -> dict[str, str]:
+    """Name and e-mail of somebody who comes with the code of an invitation."""
+    if "code" not in request.GET:
+        return {}
+    try:
+        found = invitations.find(request.GET["code"])
+    except NotFound as error:
+        messages.error(request, error.public)
+        return {}
+    first, _, last = found.realname.partition(" ")
+    return {"email": found.email, "first_name": first[:150], "last_name": last[:150]}
 
 
 def _target(request: HttpRequest) -> str:

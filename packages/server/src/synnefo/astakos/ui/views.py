@@ -6,6 +6,7 @@ from django.contrib import messages
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
 from django.urls import reverse
+from django.utils.http import urlencode
 from django.views.decorators.cache import never_cache
 from django.views.decorators.csrf import csrf_protect
 from django.views.decorators.debug import sensitive_post_parameters
@@ -25,7 +26,11 @@ from synnefo.common.settings import conf
 @require_http_methods(["GET", "HEAD"])
 def index(request: HttpRequest) -> HttpResponse:
     """To the cloud's pages, or to the sign-in page."""
-    return HttpResponseRedirect(conf.ASTAKOS_LOGIN_SUCCESS_URL if request.user.is_authenticated else _login_page())
+    if request.user.is_authenticated:
+        return HttpResponseRedirect(conf.ASTAKOS_LOGIN_SUCCESS_URL)
+    if "code" in request.GET:  # of an invitation
+        return HttpResponseRedirect(f"{reverse('astakos-signup')}?{urlencode({'code': request.GET['code'][:100]})}")
+    return HttpResponseRedirect(_login_page())
 
 
 @sensitive_post_parameters("password")

@@ -44,6 +44,8 @@ class Command(BaseCommand):
                             metavar=("RESOURCE", "VALUE"), help="Set the base quota of a resource. May be repeated.")
         parser.add_argument("--all", action="store_true", help="With --base-quota: of all accepted users.")
         parser.add_argument("--exclude", default="", metavar="U1,U2", help="With --all: but not these.")
+        parser.add_argument("--level", type=_count, default=None, metavar="N", help="Level for invitations.")
+        parser.add_argument("--invitations", type=_count, default=None, metavar="N", help="How many people the user may still invite.")
         parser.add_argument("--reset-2fa", action="store_true", help="Switch off the second factor of somebody who has lost it.")
         parser.add_argument("--sign-terms", action="store_true", help="The user agreed to the newest terms of use.")
         parser.add_argument("--delete", action="store_true", help="Delete an account that was never accepted.")
@@ -84,7 +86,7 @@ class Command(BaseCommand):
             last_name=options["last_name"], email=options["set_email"], add_groups=tuple(options["add_group"]),
             delete_groups=tuple(options["delete_group"]), add_permissions=tuple(options["add_permission"]),
             delete_permissions=tuple(options["delete_permission"]),
-            sign_terms=options["sign_terms"], reset_second_factor=options["reset_2fa"])
+            level=options["level"], invitations=options["invitations"], sign_terms=options["sign_terms"], reset_second_factor=options["reset_2fa"])
 
     def _quotas(self, options: dict[str, Any]) -> dict[str, int]:
         known = set(Resource.objects.values_list("name", flat=True)) if options["base_quota"] else set()
@@ -113,3 +115,9 @@ class Command(BaseCommand):
         self.ask(f"Delete the account {user.email} ({user.status})?", options)
         users.delete_account(user.user_id)
         self.note(f"Account {user.email} deleted")
+
+
+def _count(text: str) -> int:
+    if not text.isascii() or not text.isdigit() or len(text) > 4:
+        raise argparse.ArgumentTypeError("a number from 0 to 9999")
+    return int(text)
