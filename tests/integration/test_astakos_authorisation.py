@@ -81,7 +81,7 @@ def _expected(operation: Operation, kind: str) -> set[int]:
     if operation.auth == "client":
         return set() if kind == "component" and "X-Auth-Token" in operation.headers else {400, 401}
     if kind not in ADMITTED[operation.auth]:
-        return {403} if operation.auth.startswith("account") and kind == "restricted" else {401, 403} if kind in USERS else {401}
+        return {403} if operation.auth.startswith(("account", "admin")) and kind == "restricted" else {401, 403} if kind in USERS else {401}
     mine = {SELF: {"self", "member"}, "restricted": {"self", "member"}}.get(kind, {kind})
     if operation.only and kind != "component" and not mine & set(operation.only):
         return {401, 403, 404}
@@ -90,7 +90,7 @@ def _expected(operation: Operation, kind: str) -> set[int]:
 
 @pytest.mark.parametrize("route", ROUTES, ids=lambda route: f"{route.method} {route.path}")
 def test_who_may_call(route: Route, seeds: Seeds, settings_override: Any) -> None:
-    settings_override(ASTAKOS_PROJECT_ADMIN_GROUPS=[PROJECT_ADMINS])
+    settings_override(ASTAKOS_PROJECT_ADMIN_GROUPS=[PROJECT_ADMINS], ASTAKOS_ADMIN_API_ENABLED=True)
     problems = []
     for kind in KINDS:
         with undone():
@@ -105,7 +105,8 @@ def test_who_may_call(route: Route, seeds: Seeds, settings_override: Any) -> Non
 
 
 @pytest.mark.parametrize("route", [route for route in ROUTES if route.known.auth != "none"], ids=lambda route: f"{route.method} {route.path}")
-def test_a_token_of_nobody_is_refused(route: Route, seeds: Seeds) -> None:
+def test_a_token_of_nobody_is_refused(route: Route, seeds: Seeds, settings_override: Any) -> None:
+    settings_override(ASTAKOS_ADMIN_API_ENABLED=True)
     answer = _call(route, replace(seeds, tokens={**seeds.tokens, "user": "nobody-s-token"}), "user")
     assert answer.status_code in ({400, 401} if route.known.auth == "client" else {401})
 

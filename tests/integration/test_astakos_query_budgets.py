@@ -17,6 +17,7 @@ from synnefo.astakos.models import User
 from synnefo.astakos.services import app_credentials, ec2, memberships, tokens, users
 from synnefo.astakos.services.app_credentials import Rule, Wish
 from synnefo.common.describe import Route
+from synnefo.common.settings import conf
 from tests.integration.test_astakos_authorisation import SELF, _call, undone
 from tests.support.identity_seeds import Seeds, make_project, seed
 
@@ -24,6 +25,11 @@ pytestmark = pytest.mark.django_db
 MANY = 15
 READS = [route for route in openapi.described() if route.method == "GET" and route.known.auth not in {"client", "bearer"} and "X-Auth-Key" not in route.known.headers]
 BUDGETS = {
+    "/identity/v2.0/users": 6,
+    "/identity/v2.0/users/detail": 6,
+    "/identity/v2.0/users/{user_id}": 6,
+    "/admin/stats": 1,
+    "/admin/stats/detail": 12,
     "/oauth2/jwks": 2,
     "/identity/v2.0/tokens/{secret}/endpoints": 3,
     "/identity/v2.0/tokens/{secret}": 2,
@@ -81,8 +87,10 @@ BUDGETS = {
 
 @pytest.fixture(scope="module")
 def seeds(django_db_setup: None, django_db_blocker: Any) -> Any:
+    before = conf.override(ASTAKOS_ADMIN_API_ENABLED=True)
     with django_db_blocker.unblock(), undone():
         yield seed()
+    conf.override(**before)
 
 
 @pytest.fixture(scope="module")
@@ -102,8 +110,8 @@ def more(seeds: Seeds, few: dict[str, int]) -> Seeds:
 
 
 def _who(route: Route) -> str:
-    if route.known.auth == "component":
-        return "component"
+    if route.known.auth in {"component", "admin"}:
+        return route.known.auth
     return SELF if not route.known.only or {"self", "member"} & set(route.known.only) else route.known.only[0]
 
 

@@ -64,6 +64,9 @@ class Http:
     def post(self, path: str, body: Any = None, **headers: str) -> Any:
         return self.call("POST", path, body, **headers)
 
+    def put(self, path: str, body: Any = None, **headers: str) -> Any:
+        return self.call("PUT", path, body, **headers)
+
 
 def v3_password(login: str, password: str = PASSWORD, scope: Any = None) -> dict[str, Any]:
     """The body of a v3 password login."""

@@ -94,6 +94,7 @@ def seed() -> Seeds:
     people["admin"] = users.create_user("admin@example.org", is_admin=True)
     users.ensure_groups()
     user_changes.modify_user(people["helpdesk"].user_id, user_changes.Changes(add_groups=("helpdesk",)))
+    user_changes.modify_user(people["admin"].user_id, user_changes.Changes(add_groups=("admin-api", "admin-stats")))
     Group.objects.get_or_create(name=PROJECT_ADMINS)
     user_changes.modify_user(people["project_admin"].user_id, user_changes.Changes(add_groups=(PROJECT_ADMINS,)))
     project = make_project(people["owner"], "a project.example.org", [people["owner"], people["member"]])

@@ -19,6 +19,8 @@ _declare("ASTAKOS_ALLOW_EXPIRED_WINDOW", int, 48 * 3600,
          "How long after expiry services may still ask what a token was.", unit="seconds")
 _declare("ASTAKOS_API_PASSWORD_AUTH", bool, True, "Accept account passwords at the identity API.")
 _declare("ASTAKOS_ALLOW_QUERY_TOKEN", bool, False, "Accept the token in the query string too. Addresses leak into logs.")
+_declare("ASTAKOS_ADMIN_API_ENABLED", bool, False, "Offer the API for administrators at identity/v2.0/users.")
+_declare("ASTAKOS_ADMIN_STATS_PERMITTED_GROUPS", list[str], ["admin-stats"], "Groups whose members may read detailed statistics.")
 _declare("ASTAKOS_ADMIN_API_PERMITTED_GROUPS", list[str], ["admin-api"],
          "Groups whose members may look at other users through the identity API.")
 _declare("ASTAKOS_ENDPOINT_CACHE_TIMEOUT", Annotated[int, Field(ge=0)], 60,

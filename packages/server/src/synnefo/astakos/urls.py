@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import URLPattern, URLResolver, include, path, re_path
 
-from synnefo.astakos.api import oauth2, openapi, tempauth
+from synnefo.astakos.api import admin, oauth2, openapi, tempauth
 from synnefo.astakos.api.http import endpoint, whatever
 from synnefo.astakos.api.identity_v2 import unknown, versions
 from synnefo.astakos.ui import views, weblogin
@@ -22,6 +22,8 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("im/profile", weblogin.moved, {"name": "astakos-profile"}),
     path("im/password", weblogin.moved, {"name": "astakos-password-change"}),
     path("im/send_feedback", weblogin.moved, {"name": "astakos-feedback"}),
+    re_path(r"^admin/stats/?$", endpoint(GET=admin.stats)),
+    re_path(r"^admin/stats/detail/?$", endpoint(GET=admin.detailed_stats)),
     path("openapi.json", openapi.view),
     re_path(r"^auth/v1(?:\.0)?/?$", endpoint("plain", GET=tempauth.authenticate)),
     path(".well-known/openid-configuration", endpoint(GET=oauth2.discovery)),

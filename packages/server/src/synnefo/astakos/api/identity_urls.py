@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import URLPattern, URLResolver, re_path
 
-from synnefo.astakos.api import app_credentials, ec2, xml
+from synnefo.astakos.api import admin, app_credentials, ec2, xml
 from synnefo.astakos.api import identity_v2 as v2
 from synnefo.astakos.api import identity_v3 as v3
 from synnefo.astakos.api import identity_v3_changes as changes
@@ -41,6 +41,10 @@ urlpatterns: list[URLPattern | URLResolver] = [
     re_path(rf"^v2\.0/tokens/(?P<secret>{_ID})/endpoints/?$", endpoint(GET=v2.token_endpoints)),
     re_path(rf"^v2\.0/tokens/(?P<secret>{_ID})/?$", endpoint(GET=v2.validate, HEAD=v2.no_head)),
     re_path(r"^v2\.0/tenants/?$", endpoint(GET=v2.tenants)),
+    re_path(r"^v2\.0/users/?(?:\.json)?$", endpoint(GET=admin.users, POST=admin.create)),
+    re_path(r"^v2\.0/users/detail/?$", endpoint(GET=admin.users)),
+    re_path(rf"^v2\.0/users/(?P<user_id>{_ID})/action/?$", endpoint(POST=admin.act)),
+    re_path(rf"^v2\.0/users/(?P<user_id>{_ID})/?$", endpoint(GET=admin.user, PUT=admin.update)),
     re_path(r"^v2\.0/(?P<rest>[\s\S]*)$", whatever(v2.unknown)),
     re_path(r"^v3/?(?:\.json)?$", endpoint("keystone", GET=v3.discovery)),
     _v3("auth/tokens", POST=v3.issue, GET=v3.show, DELETE=v3.revoke),

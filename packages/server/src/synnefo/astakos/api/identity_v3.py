@@ -255,7 +255,7 @@ def render_token(grant: Grant, *, with_catalog: bool) -> dict[str, Any]:
     return body
 
 
-@describe("Describe a token", auth="caller", only=("self",), reply=replies.TokenReply, errors=(403, 404), reply_headers={"X-Subject-Token": "The token"},
+@describe("Describe a token", auth="caller", only=("self", "admin"), reply=replies.TokenReply, errors=(403, 404), reply_headers={"X-Subject-Token": "The token"},
           query={"nocatalog": "Leave the catalog out", "allow_expired": "Also one that expired a short while ago; for services"},
           headers={"X-Subject-Token": Parameter("The token that is meant", required=True), "X-Service-Token": "The token of a service that relays a user's",
                    access.HEADER: "1, by those who enforce access rules"})
@@ -320,7 +320,7 @@ def _find_subject(secret: str, *, may_be_expired: bool) -> ApiToken:
     return token
 
 
-@describe("Revoke a token", auth="caller", only=("self",), status=204, errors=(403, 404),
+@describe("Revoke a token", auth="caller", only=("self", "admin"), status=204, errors=(403, 404),
           headers={"X-Subject-Token": Parameter("The token that is meant", required=True), "X-Service-Token": "The token of a service that relays a user's"})
 def revoke(request: HttpRequest) -> HttpResponseBase:
     """One's own token, whichever it is; another one of the same user only with a token that stands for the account."""

@@ -43,15 +43,15 @@ class Changes:
         return self == Changes()
 
 
-def modify_user(user_id: UserID, changes: Changes) -> list[str]:
-    """Apply all or nothing; returns a line for each change. Raises the errors of `services.users`."""
+def modify_user(user_id: UserID, changes: Changes, *, actor: str = audit.OPERATOR) -> list[str]:
+    """Apply all or nothing; returns a line for each change. `actor` is who wants it. Raises the errors of `services.users`."""
     if changes.is_empty:
         raise InvalidInput("Nothing to change: give at least one option.")
     hashed = ""
     if changes.password is not None:
         passwords.require_acceptable(changes.password, _current(user_id))
         hashed = make_password(changes.password)
-    return _apply(user_id, changes, hashed)
+    return _apply(user_id, changes, hashed, actor)
 
 
 @transactional()
@@ -77,7 +77,7 @@ def _current(user_id: UserID) -> User:
 
 
 @transactional()
-def _apply(user_id: UserID, changes: Changes, hashed: str) -> list[str]:
+def _apply(user_id: UserID, changes: Changes, hashed: str, actor: str) -> list[str]:
     user = users.lock_user(user_id)
     before = _shown(user)
     done: list[str] = []
@@ -92,7 +92,7 @@ def _apply(user_id: UserID, changes: Changes, hashed: str) -> list[str]:
     done += _sign(user) if changes.sign_terms else []
     if changes.reset_second_factor:
         done.append("Second factor switched off" if second_factors.reset(user) else "There was no second factor")
-    _note(user, before, has_new_password=bool(hashed))
+    _note(user, before, actor=actor, has_new_password=bool(hashed))
     return done
 
 
@@ -103,10 +103,10 @@ def _shown(user: User) -> dict[str, Any]:
             "permissions": permissions.own(user)}
 
 
-def _note(user: User, before: dict[str, Any], *, has_new_password: bool) -> None:
+def _note(user: User, before: dict[str, Any], *, actor: str, has_new_password: bool) -> None:
     after = _shown(user)
     changed = [name for name, value in after.items() if value != before[name]]
-    audit.record("user.modified", actor=audit.OPERATOR, target=user.uuid, new_password=has_new_password,
+    audit.record("user.modified", actor=actor, target=user.uuid, new_password=has_new_password,
                  before={name: before[name] for name in changed}, after={name: after[name] for name in changed})
 
 
