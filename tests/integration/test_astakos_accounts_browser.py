@@ -91,12 +91,14 @@ def test_a_new_user_is_moderated_and_lands_where_he_wanted(context: BrowserConte
 def test_without_moderation_the_link_in_the_mail_leads_on(context: BrowserContext, live_server: Any, settings_override: Any) -> None:
     cache.clear()
     site = live_server.url
-    settings_override(ASTAKOS_BASE_URL=f"{site}/astakos")
+    settings_override(ASTAKOS_BASE_URL=f"{site}/astakos", ASTAKOS_CAPTCHA_PROVIDER="builtin")
     page = context.new_page()
     page.goto(f"{site}/astakos/ui/signup?next=/astakos/ui/landing")
     page.get_by_label("E-mail").fill("ann@example.org")
     page.get_by_label("Password", exact=True).fill("a quiet river in May")
     page.get_by_label("Password again").fill("a quiet river in May")
+    expect(page.get_by_text("You are no robot.")).to_be_visible(timeout=30_000)
+    usable(page, "sign-up-captcha")
     page.get_by_role("button", name="Create the account").click()
     page.get_by_role("button", name="Send it again").click()
     expect(page.get_by_text("The mail was sent again.")).to_be_visible()

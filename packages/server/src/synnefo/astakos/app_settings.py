@@ -42,6 +42,11 @@ _declare("ASTAKOS_EMAILCHANGE_ACTIVATION_DAYS", Annotated[int, Field(ge=1)], 10,
          "How long the link works that confirms a new e-mail.", unit="days")
 _declare("ASTAKOS_FORCE_PROFILE_UPDATE", bool, False, "Send users to their profile at sign-in until they have saved it once.")
 _declare("ASTAKOS_PROFILE_EXTRA_LINKS", dict[str, str], {}, "More links on the profile: addresses by label.")
+_declare("ASTAKOS_CAPTCHA_PROVIDER", Literal["", "builtin", "recaptcha", "hcaptcha", "turnstile"], "",
+         "Who keeps robots from signing up, and from guessing passwords after some failures: builtin needs no third party. Empty is nobody.")
+_declare("ASTAKOS_RECAPTCHA_ENABLED", bool, False, "The older way to say ASTAKOS_CAPTCHA_PROVIDER = recaptcha.")
+_declare("ASTAKOS_RECAPTCHA_PUBLIC_KEY", str, "", "Key of this site at the service of ASTAKOS_CAPTCHA_PROVIDER.")
+_declare("ASTAKOS_RECAPTCHA_PRIVATE_KEY", str, "", "The secret that belongs to that key.", secret=True)
 _declare("ASTAKOS_INVITATIONS_ENABLED", bool, False, "Users may invite people, who then need no approval.")
 _declare("ASTAKOS_INVITATIONS_PER_LEVEL", dict[int, Annotated[int, Field(ge=0, le=1_000_000)]], {0: 100, 1: 2, 2: 0, 3: 0, 4: 0},
          "How many people a new user may invite, by level; who was invited has the level of the inviter and one more.")

@@ -53,6 +53,11 @@ def failed(name: str, address: str | None) -> None:
             cache.set(f"{key}-until", time.time() + min(LONGEST_WAIT_S, 2 ** min(excess, 20)), LONGEST_WAIT_S)
 
 
+def is_suspect(name: str) -> bool:
+    """Whether the user had so many failures in the last minute that the next guess should cost more."""
+    return int(cache.get(_key("user", name.strip().casefold()), 0)) >= int(conf.ASTAKOS_RATELIMIT_RETRIES_ALLOWED) - 1
+
+
 def spend(kind: str, who: str, amount: int, *, allowed: int, window_s: int = WINDOW_S) -> None:
     """Count what somebody takes of something that is shared out by the minute, or by `window_s` seconds. Raises `RateLimited`
     when it is too much.

@@ -8,7 +8,7 @@ from django.http.response import HttpResponseBase
 from django.urls import reverse
 from django.utils.http import urlencode
 
-from synnefo.astakos.services import verification
+from synnefo.astakos.services import captchas, verification
 from synnefo.common.settings import conf
 
 MAX_LENGTH = 2000
@@ -52,3 +52,8 @@ def sent_url(email: str, target: str = "") -> str:
     """The page for somebody who has just given this e-mail: a mail was sent, and can be sent again."""
     query = f"?{urlencode({'next': target})}" if target else ""
     return reverse("astakos-send-activation", args=[verification.ticket(email)]) + query
+
+
+def allow_captcha(response: HttpResponseBase) -> None:
+    """Scripts and frames of the service that sets the task for robots, on this page."""
+    response.script_sources = captchas.FRAMES.get(captchas.provider(), [])  # type: ignore[attr-defined]

@@ -13,12 +13,20 @@ from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods
 
 from synnefo.astakos.models import LOCAL, User
-from synnefo.astakos.services import invitations, policies, providers, signup, terms, throttle, verification
+from synnefo.astakos.services import captchas, invitations, policies, providers, signup, terms, throttle, verification
 from synnefo.astakos.services.providers import Provider, Start
 from synnefo.astakos.ui import sign_in, third_party_signup
 from synnefo.astakos.ui.forms import SignupForm
-from synnefo.astakos.ui.redirects import safe_next, sent_url
-from synnefo.common.errors import AlreadyExists, DomainError, Forbidden, InvalidInput, NotFound, RateLimited
+from synnefo.astakos.ui.redirects import allow_captcha, safe_next, sent_url
+from synnefo.common.errors import (
+    AlreadyExists,
+    DependencyUnavailable,
+    DomainError,
+    Forbidden,
+    InvalidInput,
+    NotFound,
+    RateLimited,
+)
 from synnefo.common.middleware import client_ip
 from synnefo.common.settings import conf
 
@@ -85,7 +93,9 @@ def _form(request: HttpRequest, form: SignupForm, offered: list[Provider], targe
     if request.GET.get("provider") == LOCAL and not has_password:
         return _refused(request, providers.describe(LOCAL).message("CREATE_DISABLED"))
     context = {"form": form, "next": target, "providers": offered, "has_password": has_password}
-    return render(request, "astakos/signup.html", context, status=status if offered else 403)
+    response = render(request, "astakos/signup.html", context, status=status if offered else 403)
+    allow_captcha(response)
+    return response
 
 
 def _refused(request: HttpRequest, text: str) -> HttpResponse:
@@ -99,6 +109,8 @@ def _create(request: HttpRequest, offered: list[Provider], target: str) -> HttpR
         return _form(request, form, offered, target, status=400)
     data = form.cleaned_data
     try:
+        if captchas.provider():
+            captchas.check(request.POST.get(captchas.field(), ""), client_ip=client_ip(request))
         throttle.spend("signup", client_ip(request) or "", 1, allowed=SIGNUPS_A_MINUTE)
         user = signup.sign_up(data["email"], data["first_name"], data["last_name"], data["password1"], target=target,
                               signed_terms=data.get("terms") or 0)
@@ -113,6 +125,9 @@ def _create(request: HttpRequest, offered: list[Provider], target: str) -> HttpR
         return _form(request, form, offered, target, status=409)
     except Forbidden as error:
         return _refused(request, error.public)
+    except DependencyUnavailable as error:  # nobody signs up unchecked
+        form.add_error(None, error.public)
+        return _form(request, form, offered, target, status=503)
     except RateLimited as error:
         form.add_error(None, error.public)
         return _slow_down(_form(request, form, offered, target, status=429), error)

@@ -13,11 +13,11 @@ from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods
 
 from synnefo.astakos.models import LOCAL
-from synnefo.astakos.services import logins
+from synnefo.astakos.services import captchas, logins, throttle
 from synnefo.astakos.ui import auth_cookie, provider_outcome, provider_sign_out, sign_in
 from synnefo.astakos.ui.forms import LoginForm
-from synnefo.astakos.ui.redirects import allow_programs, safe_next, sent_url
-from synnefo.common.errors import DomainError, RateLimited
+from synnefo.astakos.ui.redirects import allow_captcha, allow_programs, safe_next, sent_url
+from synnefo.common.errors import DependencyUnavailable, DomainError, RateLimited
 from synnefo.common.middleware import client_ip
 from synnefo.common.settings import conf
 
@@ -49,6 +49,7 @@ def login(request: HttpRequest) -> HttpResponse:
     if not form.is_valid():
         return _page(request, form, target, status=400)
     try:
+        _check_captcha(request, form.cleaned_data["username"])
         user = logins.sign_in(form.cleaned_data["username"], form.cleaned_data["password"], client_ip=client_ip(request))
         if not user.email_verified:
             messages.warning(request, "Your e-mail is not confirmed yet.")
@@ -66,6 +67,18 @@ def _already_in(request: HttpRequest, target: str) -> HttpResponse:
     return _page(request, LoginForm(), target)
 
 
+def _check_captcha(request: HttpRequest, login: str) -> None:
+    """After some failures each further guess takes a task. A service that does not answer lets people pass: the waits stay.
+    Raises `InvalidInput`.
+    """
+    if not captchas.provider() or not throttle.is_suspect(login):
+        return
+    try:
+        captchas.check(request.POST.get(captchas.field(), ""), client_ip=client_ip(request))
+    except DependencyUnavailable:
+        messages.warning(request, "The check for robots does not answer; you were let pass.")
+
+
 def _refusal(request: HttpRequest, form: LoginForm, target: str, error: DomainError) -> HttpResponse:
     if not isinstance(error, RateLimited):
         return _page(request, form, target, status=401)
@@ -76,9 +89,12 @@ def _refusal(request: HttpRequest, form: LoginForm, target: str, error: DomainEr
 
 def _page(request: HttpRequest, form: LoginForm, target: str, status: int = 200) -> HttpResponse:
     given = request.POST if request.method == "POST" else request.GET
-    context = {"form": form, "next": target, "renew": "renew" in given, "service_name": conf.BRANDING_SERVICE_NAME}
+    wants_captcha = bool(captchas.provider()) and request.method == "POST" and throttle.is_suspect(given.get("username", ""))
+    context = {"form": form, "next": target, "renew": "renew" in given, "service_name": conf.BRANDING_SERVICE_NAME, "wants_captcha": wants_captcha}
     response = render(request, "astakos/login.html", context, status=status)
     allow_programs(response, target)
+    if wants_captcha:
+        allow_captcha(response)
     return response
 
 
