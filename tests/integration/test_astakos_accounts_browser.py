@@ -16,8 +16,8 @@ from django.core.cache import cache
 from django.test import Client
 from playwright.sync_api import BrowserContext, Page, expect, sync_playwright
 
-from synnefo.astakos.models import QueuedMail, User
-from synnefo.astakos.services import one_time_codes
+from synnefo.astakos.models import AuditRecord, QueuedMail, User
+from synnefo.astakos.services import one_time_codes, second_factors
 from tests.support.commands import run
 from tests.support.identity import make_user
 from tests.support.projects import define_resources, person
@@ -259,3 +259,53 @@ def of_user(context: BrowserContext, user: User, site: str) -> Page:
     own = context.browser.new_context(viewport=context.new_page().viewport_size)  # type: ignore[union-attr]
     own.add_cookies([{"name": settings.SESSION_COOKIE_NAME, "value": str(client.session.session_key), "url": site}])
     return own.new_page()
+
+
+def test_a_passkey_signs_in_without_a_password(context: BrowserContext, live_server: Any, settings_override: Any) -> None:
+    cache.clear()
+    site = live_server.url
+    settings_override(ASTAKOS_BASE_URL=f"{site}/astakos")
+    user = make_user(password="a quiet river in May")
+    page = context.new_page()
+    device = context.new_cdp_session(page)
+    device.send("WebAuthn.enable")
+    added = device.send("WebAuthn.addVirtualAuthenticator", {"options": {
+        "protocol": "ctap2", "transport": "internal", "hasResidentKey": True, "hasUserVerification": True, "isUserVerified": True,
+        "automaticPresenceSimulation": True}})
+    page.goto(f"{site}/astakos/ui/login?next=/astakos/ui/security")
+    page.get_by_label("E-mail").fill("ann@example.org")
+    page.get_by_label("Password").fill("a quiet river in May")
+    page.keyboard.press("Enter")
+    page.get_by_label("Name of the new one").fill("My phone")
+    page.get_by_role("button", name="Add a passkey").click()
+    expect(page.get_by_text("The passkey was added.")).to_be_visible()
+    expect(page.get_by_text("My phone")).to_be_visible()
+    usable(page, "passkeys")
+    page.get_by_role("button", name="Sign out", exact=True).click()
+    expect(page.get_by_text("You have signed out.")).to_be_visible()
+    page.goto(f"{site}/astakos/ui/login?next=/astakos/ui/profile")
+    usable(page, "login")
+    page.get_by_role("button", name="Use a passkey").click()
+    expect(page.get_by_role("heading", name="Profile")).to_be_visible()
+    assert AuditRecord.objects.filter(event="login.done").latest("pk").details == {"method": "passkey", "factor": "passkey"}
+    # in place of the code, where the account has an authenticator
+    secret = second_factors.begin(user.user_id)
+    second_factors.confirm(user.user_id, one_time_codes.code_at(secret, int(time.time() // 30)))
+    page.get_by_role("button", name="Sign out", exact=True).click()
+    expect(page.get_by_text("You have signed out.")).to_be_visible()
+    page.get_by_label("E-mail").fill("ann@example.org")
+    page.get_by_label("Password").fill("a quiet river in May")
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("heading", name="Second step")).to_be_visible()
+    page.get_by_role("button", name="Use a passkey").click()
+    expect(page.get_by_role("heading", name="Welcome")).to_be_visible()
+    # somebody else's passkey, or one that was removed, opens nothing
+    page.goto(f"{site}/astakos/ui/security")
+    page.get_by_role("button", name="Remove My phone").click()
+    page.get_by_role("button", name="Remove My phone").click()
+    expect(page.get_by_text("The passkey was removed.")).to_be_visible()
+    page.get_by_role("button", name="Sign out", exact=True).click()
+    expect(page.get_by_text("You have signed out.")).to_be_visible()
+    page.get_by_role("button", name="Use a passkey").click()
+    expect(page.get_by_text("This passkey is not known here.")).to_be_visible()
+    device.send("WebAuthn.removeVirtualAuthenticator", {"authenticatorId": added["authenticatorId"]})

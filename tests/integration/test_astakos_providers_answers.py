@@ -79,7 +79,7 @@ _NOW = int(time.time())
     {"nonce": "another"}, {"nonce": None}, {"aud": "another client"}, {"aud": ["cloud-1", "x"]}, {"azp": "x"}, {"iss": "https://evil.example"},
     {"exp": _NOW - 3600}, {"exp": None}, {"iat": None}, {"iat": _NOW + 3600}, {"sub": None}, {"sub": ""}, {"key": "another"}, {"kid": "unknown"},
     {"algorithm": "none"}, {"algorithm": "HS256"}, {"extra": "&iss=https://evil.example"},
-], ids=str)
+], ids="-".join)
 def test_lies_open_no_session(other: StandIn, ann: User, lie: dict[str, Any]) -> None:
     if lie.get("key"):
         lie = {"key": new_key()}

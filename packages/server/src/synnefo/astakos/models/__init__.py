@@ -35,7 +35,7 @@ from synnefo.astakos.models.projects import (
 )
 from synnefo.astakos.models.provider_sessions import ProviderSession
 from synnefo.astakos.models.resources import Resource
-from synnefo.astakos.models.second_factors import Authenticator, RecoveryCode
+from synnefo.astakos.models.second_factors import Authenticator, Passkey, RecoveryCode
 from synnefo.astakos.models.sessions import WebSession
 from synnefo.astakos.models.terms import Terms, TermsSignature
 from synnefo.astakos.models.tokens import ApiToken, TokenKind
@@ -45,7 +45,7 @@ __all__ = [
     "ACTIVE_MEMBERSHIPS", "ALIVE", "INITIALIZED", "LOCAL", "SEATED", "AccessRule", "ApiToken", "AppCredential", "ApplicationQuota", "ApplicationState",
     "AuditRecord", "AuthPolicyProfile", "Authenticator",
     "ClientType", "Component", "Ec2Credential", "EmailChange", "Endpoint", "Group", "Invitation", "JoinPolicy", "LoginMethod", "MembershipLog", "MembershipState",
-    "OAuthClient", "OAuthCode", "OAuthDevice", "OAuthGrant", "OAuthRedirect", "OAuthToken", "PendingIdentity",
+    "OAuthClient", "OAuthCode", "OAuthDevice", "OAuthGrant", "OAuthRedirect", "OAuthToken", "Passkey", "PendingIdentity",
     "Project", "ProjectApplication", "ProjectLog", "ProjectMembership", "ProjectResourceQuota", "ProjectState", "ProviderSession", "QueuedMail", "RecoveryCode", "Resource", "Service",
     "SigningKey", "Terms", "TermsSignature", "TokenKind", "User", "WebSession",
 ]

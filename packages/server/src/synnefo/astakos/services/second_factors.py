@@ -9,7 +9,7 @@ import secrets
 
 from django.utils import timezone
 
-from synnefo.astakos.models import Authenticator, RecoveryCode, User
+from synnefo.astakos.models import Authenticator, Passkey, RecoveryCode, User
 from synnefo.astakos.services import audit, one_time_codes, policies, security_mails, throttle, users
 from synnefo.common.crypto import decrypt, encrypt
 from synnefo.common.db import transactional
@@ -18,7 +18,7 @@ from synnefo.common.ids import UserID
 from synnefo.common.settings import conf
 
 RECOVERY_CODES = 10
-TOTP, RECOVERY = "totp", "recovery"
+TOTP, RECOVERY, PASSKEY = "totp", "recovery", "passkey"
 _CODE = re.compile(rf"[0-9]{{{one_time_codes.DIGITS}}}")
 
 
@@ -178,8 +178,9 @@ def remove(user_id: UserID) -> None:
 
 def reset(user: User) -> bool:
     """An operator helps somebody who has lost everything; False when there was nothing. Needs the caller's transaction and lock."""
-    was_on = is_on(user)
+    was_on = is_on(user) or Passkey.objects.filter(user=user).exists()
     _remove(user)
+    Passkey.objects.filter(user=user).delete()
     if was_on:
         _tell(user, "second_factor.reset", "An administrator switched off the second factor of your account.", actor=audit.OPERATOR)
     return was_on

@@ -20,7 +20,7 @@ from django.views.decorators.http import require_http_methods
 from qrcode.image.svg import SvgPathImage
 
 from synnefo.astakos.models import AuditRecord, User
-from synnefo.astakos.services import one_time_codes, second_factors, sessions
+from synnefo.astakos.services import one_time_codes, passkeys, second_factors, sessions
 from synnefo.astakos.ui import sign_in
 from synnefo.astakos.ui.forms import CodeForm
 from synnefo.astakos.ui.guards import is_background, recent_sign_in_required, signed_in
@@ -40,7 +40,7 @@ EVENTS = {
     "second_factor.added": "Second factor set up", "second_factor.removed": "Second factor switched off",
     "second_factor.reset": "Second factor switched off by an administrator", "recovery_codes.renewed": "New recovery codes",
     "recovery_code.used": "Recovery code used", "session.end": "Session ended", "session.end_others": "All other sessions ended",
-    "terms.signed": "Terms of use signed"}
+    "passkey.added": "Passkey added", "passkey.removed": "Passkey removed", "terms.signed": "Terms of use signed"}
 """What the log shows, in words."""
 
 
@@ -84,7 +84,7 @@ def _page(request: HttpRequest, codes: list[str] | None = None) -> HttpResponse:
     log = AuditRecord.objects.filter(target=user.uuid, created_at__gte=since, event__in=EVENTS).order_by("-created_at", "-pk")[:LOG_LENGTH]
     context = {
         "is_on": second_factors.is_on(user), "is_demanded": second_factors.is_demanded(user), "codes_left": second_factors.codes_left(user),
-        "codes": codes, "sessions": sessions.list_of(user), "present": str(request.session.session_key),
+        "passkeys": passkeys.list_of(user), "codes": codes, "sessions": sessions.list_of(user), "present": str(request.session.session_key),
         "log": [(EVENTS[row.event], row) for row in log], "days": LOG_DAYS}
     return render(request, "astakos/security.html", context)
 
@@ -187,6 +187,7 @@ def second_factor(request: HttpRequest) -> HttpResponse:
                     messages.warning(request, f"{second_factors.codes_left(user)} recovery codes are left. If you lost your authenticator, "
                                      "switch it off on the security page and set up another.")
                 return response
-    response = render(request, "astakos/second_factor.html", {"form": form, "email": user.email, "support": conf.CONTACT_EMAIL}, status=status)
+    response = render(request, "astakos/second_factor.html", {"form": form, "email": user.email, "support": conf.CONTACT_EMAIL,
+                                                                     "has_passkey": bool(passkeys.list_of(user))}, status=status)
     allow_programs(response, arrival.target)
     return response
