@@ -21,7 +21,7 @@ ROOT = "/astakos/ui/"
 PUBLIC = {"", "login", "local", "login/local", "login/associate", "signup", "login/saml/metadata", "login/{module}",
           "login/{module}/authenticated", "login/{module}/backchannel-logout", "logout", "session", "get_menu", "get_services", "activate",
           "send/activation/{secret}", "local/password_reset", "local/password_reset/done", "local/reset/confirm/{uuid}/{secret}/",
-          "email_change/confirm/{secret}", "login/second-factor", "login/passkey/begin", "login/passkey/use", "approval_terms", "approval_terms/{number}"}
+          "email_change/confirm/{secret}", "login/second-factor", "login/passkey/begin", "login/passkey/use", "approval_terms", "approval_terms/{number}", "resources"}
 """Pages for those who have not signed in; a new page is for the others until it is named here."""
 FROM_ELSEWHERE = {"login/{module}/authenticated", "login/{module}/backchannel-logout"}
 """Other sites make browsers or themselves post to these, so no form of ours can vouch for the request."""

@@ -231,6 +231,18 @@ def test_sessions_are_shown_and_ended(user: User) -> None:
     assert is_in(here)
 
 
+def test_a_browser_that_was_not_seen_before_is_told_of(user: User) -> None:
+    phone, desk = (Client(headers={"User-Agent": name}) for name in ("Phone", "Desk"))
+    phone.post(f"{UI}/login", SIGN_IN)
+    assert not QueuedMail.objects.exists()
+    for _ in range(2):
+        desk.post(f"{UI}/login", SIGN_IN)
+        phone.post(f"{UI}/login", SIGN_IN)
+    (mail,) = QueuedMail.objects.all()
+    assert "not seen before" in mail.body
+    assert "Desk" in mail.body
+
+
 @pytest.mark.django_db(transaction=True)
 def test_a_code_given_at_once_opens_one_door() -> None:
     user = make_user(password=PASSWORD)

@@ -8,11 +8,12 @@ from dataclasses import dataclass
 import structlog
 from django.utils import timezone
 
-from synnefo.astakos.models import LOCAL, LoginMethod, User
-from synnefo.astakos.services import audit, policies, providers, sessions, tokens, users
+from synnefo.astakos.models import LOCAL, AuditRecord, LoginMethod, User
+from synnefo.astakos.services import audit, policies, providers, security_mails, sessions, tokens, users
 from synnefo.common.db import transactional
 from synnefo.common.errors import Forbidden
 from synnefo.common.ids import UserID
+from synnefo.common.middleware import current_client
 
 log = structlog.get_logger(__name__)
 PASSKEY = "passkey"
@@ -69,9 +70,17 @@ def open_session(
     issued = tokens.issue_session(user, primary.expires_at)
     sessions.record(session_key, user, method=module, token=issued.token)
     _note_use(user, module, identifier)
+    if _is_new_browser(user):
+        security_mails.tell(user, "Somebody signed in to your account with a browser that was not seen before.")
     audit.record("login.done", actor=user.uuid, target=user.uuid, method=module, factor=factor)
     log.info("login.done", method=module, user=user.uuid)
     return Opened(issued.secret, primary.expires_at)
+
+
+def _is_new_browser(user: User) -> bool:
+    """Whether the user signed in before, and never with this browser."""
+    seen = AuditRecord.objects.filter(event="login.done", target=user.uuid)
+    return seen.exists() and not seen.filter(agent=current_client().agent).exists()
 
 
 def _note_use(user: User, module: str, identifier: str) -> None:

@@ -13,7 +13,7 @@ import structlog
 from django.contrib.auth.hashers import make_password
 from django.core.exceptions import ValidationError
 from django.core.validators import EmailValidator
-from django.db import IntegrityError
+from django.db import IntegrityError, transaction
 from django.db.models import Q
 from django.utils import timezone
 
@@ -277,10 +277,12 @@ def store_password(user: User, hashed: str, *, keep_session: str = "") -> None:
 def change_email(user: User, email: str) -> None:
     """Raises `InvalidInput`, `AlreadyExists`."""
     email = parse_email(email)
-    if User.objects.filter(email=email).exclude(pk=user.pk).exists():
-        raise AlreadyExists(f"There is already an account with the e-mail {email}.")
     user.email = email
-    user.save(update_fields=["email", "updated_at"])
+    try:
+        with transaction.atomic():  # in a transaction of the caller's, which goes on after a refusal
+            user.save(update_fields=["email", "updated_at"])
+    except IntegrityError as error:
+        raise AlreadyExists(f"There is already an account with the e-mail {email}.") from error
 
 
 @transactional()

@@ -26,6 +26,7 @@ from synnefo.astakos.ui import (
     terms,
     third_party_signup,
     views,
+    weblogin,
 )
 
 urlpatterns: list[URLPattern | URLResolver] = [
@@ -78,6 +79,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("approval_terms/<int:number>", terms.version, name="astakos-terms-version"),
     path("device", oauth2.device, name="astakos-device"),
     path("programs", programs.page, name="astakos-programs"),
+    path("resources", weblogin.moved, {"name": "usage"}, name="astakos-usage"),
     path("projects", projects.index, name="astakos-projects"),
     path("projects/search", projects.search, name="astakos-project-search"),
     path("projects/add", project_apply.add, name="astakos-project-add"),

@@ -9,6 +9,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
 from django.urls import reverse
 
+from synnefo.common.settings import conf
 from synnefo.web import machines, usage
 from synnefo.web.gateway import Gateway
 from synnefo.web.views.common import page
@@ -30,7 +31,11 @@ def overview(request: HttpRequest, gateway: Gateway) -> HttpResponse:
 
 @page("GET")
 def show_usage(request: HttpRequest, gateway: Gateway) -> HttpResponse:
-    return render(request, "web/usage.html", {"projects": _projects(gateway)})
+    projects = {item["id"]: item for item in gateway.get("account", "/projects", mode="related", limit="1000")}
+    groups = usage.groups(gateway.get("account", "/quotas"), gateway.get("account", "/resources"), projects, gateway.caller.project_id,
+                          with_all="all" in request.GET)
+    context = {"groups": groups, "with_all": "all" in request.GET, "seconds": max(1, conf.ASTAKOS_USAGE_UPDATE_INTERVAL // 1000)}
+    return render(request, "web/usage.html", context)
 
 
 def api_access(request: HttpRequest) -> HttpResponse:
