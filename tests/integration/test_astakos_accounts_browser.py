@@ -230,7 +230,9 @@ def test_a_project_from_application_to_leaving(context: BrowserContext, live_ser
     expect(page.get_by_text("The application waits for an answer.")).to_be_visible()
     address = page.url
     boss = pages[admin.email]
-    boss.goto(address)
+    boss.goto(f"{live_server.url}/astakos/ui/projects/applications")
+    usable(boss, "project-inbox")
+    boss.get_by_role("link", name="physics.example.org").click()
     usable(boss, "project-application")
     boss.get_by_role("button", name="Approve").click()
     expect(boss.get_by_text("The application is approved.")).to_be_visible()
@@ -240,6 +242,7 @@ def test_a_project_from_application_to_leaving(context: BrowserContext, live_ser
     joining.get_by_role("button", name="Join").click()
     expect(joining.get_by_text("Your request waits for the owner of the project.")).to_be_visible()
     page.goto(address)
+    page.get_by_role("link", name="1 waiting").click()
     page.get_by_label("Choose bob@example.org").check()
     usable(page, "project-members")
     page.locator("#several").get_by_role("button", name="Accept").click()
@@ -250,6 +253,9 @@ def test_a_project_from_application_to_leaving(context: BrowserContext, live_ser
     expect(joining.get_by_role("link", name="physics.example.org")).to_be_visible()
     expect(joining.get_by_text("0 of 2, 2 left (0%)")).to_be_visible()
     usable(joining, "usage")
+    page.get_by_role("link", name="What each uses").click()
+    usable(page, "project-usage")
+    page.get_by_role("link", name="Members").click()
     page.get_by_label("Choose bob@example.org").check()
     page.locator("#several").get_by_role("button", name="Remove").click()
     page.get_by_role("button", name="Remove them?").click()

@@ -8,7 +8,10 @@ import pytest
 from django.test import Client
 
 from synnefo.astakos.models import ProjectMembership, User
-from synnefo.astakos.services import applications
+from synnefo.astakos.services import applications, project_members
+from synnefo.astakos.services.project_definitions import Definition
+from synnefo.common import ports
+from synnefo.common.ids import ProjectID
 from tests.support.projects import apply_for, assert_limits, define_resources, person, running
 
 pytestmark = pytest.mark.django_db
@@ -42,7 +45,9 @@ def test_a_request_is_made_and_accepted_and_the_member_removed(ann: User) -> Non
     assert "waits for the owner" in answer
     assert "Cancel request" in answer
     membership = ProjectMembership.objects.get(project=project, user=bob)
-    assert "bob@example.org" in owner.get(f"{ROOT}/{project.uuid}").content.decode()
+    assert "1 waiting" in owner.get(f"{ROOT}/{project.uuid}").content.decode()
+    assert "bob@example.org" in owner.get(f"{ROOT}/{project.uuid}/members/pending").content.decode()
+    assert "bob@example.org" not in owner.get(f"{ROOT}/{project.uuid}/members/approved").content.decode()
     path = f"{ROOT}/{project.uuid}/memberships/{membership.pk}"
     assert guest.post(f"{path}/accept").status_code == 403
     assert "accepted now" in owner.post(f"{path}/accept", follow=True).content.decode()
@@ -83,6 +88,50 @@ def test_an_administrator_answers_applications(ann: User, settings_override: Cal
     assert "too &lt;much&gt;" in applicant.get(f"{ROOT}/{second.project.uuid}").content.decode()
     assert applicant.post(f"{other}/dismiss").status_code == 302
     assert applications.get(second.pk).state == "dismissed"
+
+
+def test_those_who_decide_see_what_a_change_changes(ann: User, settings_override: Callable[..., None]) -> None:
+    boss = person("boss")
+    settings_override(ASTAKOS_PROJECT_ADMINS=[boss.uuid])
+    project = running(ann, resources={"cyclades.vm": (1, 4)})
+    first = applications.submit_modification(ann, project.uuid, Definition(description="Waves", resources={"cyclades.vm": (2, 8)}))
+    last = applications.submit_modification(ann, project.uuid, Definition(max_members=7, resources={"cyclades.vm": (3, 9)}))
+    admin = _client(boss)
+    page = admin.get(f"{ROOT}/app/{last.pk}").content.decode()
+    for text in ("1 each, 4 together", "3 each, 9 together", "Unlimited", "<td>7</td>", "Approve"):
+        assert text in page, text
+    assert "Waves" not in page
+    old = admin.get(f"{ROOT}/app/{first.pk}").content.decode()
+    assert f"{ROOT}/app/{last.pk}" in old
+    assert "Approve" not in old
+    inbox = admin.get(f"{ROOT}/applications").content.decode()
+    assert "cyclades.vm: 9" in inbox
+    assert "<td>4</td><td>9</td>" in inbox
+    assert _client(ann).get(f"{ROOT}/app/{last.pk}").status_code == 200
+    stranger = _client(person("eve"))
+    assert stranger.get(f"{ROOT}/app/{last.pk}").status_code == 403
+    assert stranger.get(f"{ROOT}/applications").status_code == 403
+    assert stranger.get(f"{ROOT}/app/999999").status_code == 404
+
+
+def test_the_owner_sees_what_each_member_uses(ann: User) -> None:
+    project, bob, eve = running(ann, resources={"cyclades.vm": (5, 20)}), person("bob"), person("eve")
+    owner = _client(ann)
+    owner.post(f"{ROOT}/{project.uuid}", {"emails": "bob@example.org eve@example.org"})
+    for user, amount in ((bob, 1), (eve, 3)):
+        ports.quota("cyclades").issue(user.user_id, {(ProjectID(project.uuid), "cyclades.vm"): amount}, request_id=user.uuid, auto_accept=True)
+    project_members.act(ann, ProjectMembership.objects.get(project=project, user=eve).pk, "remove")
+    address = f"{ROOT}/{project.uuid}/members/usage"
+    page = owner.get(f"{address}?sort=cyclades.vm").content.decode()
+    assert page.index("eve@example.org") < page.index("bob@example.org")
+    assert "not a member any more" in page
+    sheet = owner.get(f"{address}?format=csv")
+    assert "attachment" in sheet.headers["Content-Disposition"]
+    lines = [line.split(",") for line in sheet.content.decode().splitlines()]
+    column = lines[0].index("cyclades.vm")
+    assert [(line[0], line[1], line[column]) for line in lines[1:]] == [("bob@example.org", "yes", "1"), ("eve@example.org", "no", "3")]
+    for path in ("", "/usage", "/pending"):
+        assert _client(bob).get(f"{ROOT}/{project.uuid}/members{path}").status_code == 403
 
 
 def test_private_projects_are_closed_to_others(ann: User) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from typing import Any, cast
+from typing import Any
 
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
@@ -12,7 +12,7 @@ from django.shortcuts import redirect, render
 from synnefo.astakos.models import Project, User
 from synnefo.astakos.services import applications, pending_apps, project_rules, projects
 from synnefo.astakos.ui.project_forms import ProjectForm
-from synnefo.astakos.ui.projects import project_page
+from synnefo.astakos.ui.project_frame import project_page, user_of
 from synnefo.common.errors import InvalidInput, StateConflict
 
 KEYS = "application_keys"
@@ -22,7 +22,7 @@ MAX_KEYS = 20
 
 @project_page("GET", "HEAD", "POST")
 def add(request: HttpRequest) -> HttpResponse:
-    user = cast(User, request.user)
+    user = user_of(request)
     if not pending_apps.may_apply(user) and not project_rules.is_admin(user):
         messages.error(request, "You have reached the limit of pending applications. Cancel one, or wait for an answer.")
         return redirect("astakos-projects")
@@ -31,7 +31,7 @@ def add(request: HttpRequest) -> HttpResponse:
 
 @project_page("GET", "HEAD", "POST")
 def modify(request: HttpRequest, uuid: str) -> HttpResponse:
-    user = cast(User, request.user)
+    user = user_of(request)
     project = projects.get_project(uuid)
     project_rules.require_visible(user, project)
     project_rules.require_manager(user, project)

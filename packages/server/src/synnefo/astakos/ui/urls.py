@@ -6,6 +6,7 @@ from django.urls import URLPattern, URLResolver, path, re_path
 
 from synnefo.astakos.ui import (
     api_access,
+    applications,
     data,
     feedback,
     invite,
@@ -17,6 +18,7 @@ from synnefo.astakos.ui import (
     profile,
     programs,
     project_apply,
+    project_members,
     projects,
     provider_sign_out,
     providers,
@@ -84,10 +86,16 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("projects/search", projects.search, name="astakos-project-search"),
     path("projects/add", project_apply.add, name="astakos-project-add"),
     path("projects/how_it_works", project_apply.how_it_works, name="astakos-project-help"),
+    path("projects/applications", applications.inbox, name="astakos-applications"),
+    path("projects/app/<int:number>", applications.show, name="astakos-application"),
     path("projects/<str:uuid>/modify", project_apply.modify, name="astakos-project-modify"),
     path("projects/<str:uuid>", projects.detail, name="astakos-project"),
     path("projects/<str:uuid>/join", projects.join, name="astakos-project-join"),
-    path("projects/<str:uuid>/members/<str:action>", projects.act_on_several, name="astakos-members-act"),
+    path("projects/<str:uuid>/members", project_members.members, name="astakos-project-members"),
+    path("projects/<str:uuid>/members/approved", project_members.members, {"tab": "approved"}, name="astakos-project-members-approved"),
+    path("projects/<str:uuid>/members/pending", project_members.members, {"tab": "pending"}, name="astakos-project-members-pending"),
+    path("projects/<str:uuid>/members/usage", project_members.usage, name="astakos-project-usage"),
+    path("projects/<str:uuid>/members/<str:action>", project_members.act_on_several, name="astakos-members-act"),
     path("projects/<str:uuid>/memberships/<int:number>/<str:action>", projects.act, name="astakos-membership-act"),
     path("projects/<str:uuid>/app/<int:number>/<str:action>", projects.answer, name="astakos-application-answer"),
 ]
