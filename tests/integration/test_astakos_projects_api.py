@@ -130,6 +130,9 @@ def test_old_clients_decide_by_application(ann: User, root: Http) -> None:
     address = f"{ROOT}/apps/{application.pk}"
     assert mine.get(address).json()["project"] == application.project.uuid
     assert [item["id"] for item in mine.get(f"{ROOT}/apps?project={application.project.uuid}").json()] == [application.pk]
+    assert [item["id"] for item in mine.get(f"{ROOT}/apps?state=pending,denied&limit=1").json()] == [application.pk]
+    assert mine.get(f"{ROOT}/apps?state=denied").json() == mine.get(f"{ROOT}/apps?marker={application.pk}").json() == []
+    assert mine.get(f"{ROOT}/apps?state=odd").status_code == 400
     assert Http(make_token(person("bob"))).get(address).status_code == 403
     assert root.post(f"{address}/action", {"deny": "no"}).status_code == 200
     assert mine.post(f"{address}/action", {"dismiss": ""}).status_code == 200

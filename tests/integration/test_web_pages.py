@@ -13,11 +13,13 @@ import pytest
 from django.contrib.auth import get_user_model
 from django.test import Client
 
+from synnefo.astakos.services import project_members
 from synnefo.cyclades.models import Network, Port, Server
 from tests.support.compute import PUBLIC_KEY, Person, flavor, register_resources, server_row
 from tests.support.identity import PASSWORD
 from tests.support.networks import backend
 from tests.support.pithos import content
+from tests.support.projects import apply_for, define_resources, person, running
 
 pytestmark = pytest.mark.django_db
 PAGES = ("/", "/machines", "/machines/create", "/containers", "/usage")
@@ -75,6 +77,22 @@ def test_pages_carry_a_strict_policy_and_are_kept_nowhere(ann: Person, path: str
     body = answer.content.decode()
     assert not re.search(r"<script(?![^>]* src=)|<style|\sstyle=|\son[a-z]+=", body), "the policy forbids inline scripts and styles"
     assert ann.token not in body
+
+
+def test_the_overview_tells_what_waits_and_where_to_begin(ann: Person) -> None:
+    assert "First steps" in _page(ann, "/")
+    define_resources()
+    user = get_user_model().objects.get(pk=ann.user.pk)
+    mine, theirs = running(user, "ann.example.org", join_policy="moderated"), person("bob")
+    project_members.join(theirs, mine.uuid)
+    application = apply_for(user, "more.example.org")
+    server_row(ann, name="busy-one", task="REBOOT")
+    page = _page(ann, "/")
+    assert "First steps" not in page
+    assert f"/ui/projects/{mine.uuid}/members/pending" in page
+    assert "1 waiting for your answer" in page
+    assert f"/ui/projects/app/{application.pk}" in page
+    assert "busy-one" in page
 
 
 def test_what_pages_load_is_there(ann: Person) -> None:

@@ -108,11 +108,15 @@ def show_log(request: HttpRequest, project_id: str) -> HttpResponse:
     return http.json_list(replies.log(project))
 
 
-@describe("List applications", auth="user", reply=list[replies.ApplicationOfProject], query={"project": "Only of this project"})
+@describe("List applications", auth="user", reply=list[replies.ApplicationOfProject],
+          query={"project": "Only of this project", "state": "Only these states, with commas between", **PAGE})
 def list_applications(request: HttpRequest) -> HttpResponse:
     """The caller's, and those of projects that he owns."""
     user = http.require_user(request).user
-    found = project_lists.applications(user, text_of(request, "project"))
+    states, marker = text_of(request, "state"), text_of(request, "marker")
+    found = project_lists.applications(
+        user, project=text_of(request, "project"), states=None if states is None else states.split(","),
+        after=http.natural(marker or "", "marker", default=0, most=10**18), limit=page_of(request))
     return http.json_list([_of_project(row, item) for row, item in zip(found, replies.applications(found), strict=True)])
 
 

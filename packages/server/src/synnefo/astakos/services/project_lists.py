@@ -6,6 +6,7 @@ from django.db.models import Q, QuerySet
 
 from synnefo.astakos.models import (
     ACTIVE_MEMBERSHIPS,
+    ApplicationState,
     Project,
     ProjectApplication,
     ProjectMembership,
@@ -66,9 +67,17 @@ def _of_mode(actor: User, mode: str) -> Q:
     return {"related": project_rules.related_to(actor), "active": public, "default": project_rules.related_to(actor) | public}[mode]
 
 
-def applications(actor: User, project: str | None) -> list[ProjectApplication]:
-    """Those of which the caller is the applicant or owns the project; all for administrators."""
-    rows = ProjectApplication.objects.select_related("project", "project__owner", "applicant", "owner")
+def applications(actor: User, *, project: str | None, states: list[str] | None, after: int, limit: int) -> list[ProjectApplication]:
+    """Those of which the caller is the applicant or owns the project; all for administrators. By number, at most `limit` after the
+    number `after`. Raises `InvalidInput`.
+    """
+    if set(states or ()) - set(ApplicationState.values):
+        raise InvalidInput(f"state must be of: {', '.join(ApplicationState.values)}.", field="state")
+    rows = ProjectApplication.objects.select_related("project", "project__owner", "applicant", "owner").filter(pk__gt=after)
     if not project_rules.is_admin(actor):
         rows = rows.filter(Q(applicant=actor) | Q(project__owner=actor))
-    return list(rows if project is None else rows.filter(project__uuid=project.lower()))
+    if project is not None:
+        rows = rows.filter(project__uuid=project.lower())
+    if states is not None:
+        rows = rows.filter(state__in=states)
+    return list(rows.order_by("pk")[:limit])
