@@ -182,6 +182,34 @@ def test_the_page_is_there_only_where_it_is_allowed(client: Client, settings_ove
     assert "Change the e-mail" not in client.get(f"{UI}/profile").content.decode()
 
 
+def test_people_take_their_data_along(client: Client, user: User) -> None:
+    LoginMethod.objects.create(user=user, module="ldap", identifier="ann-lee")
+    token = make_token(user)
+    answer = client.get(f"{UI}/profile/data")
+    assert answer.headers["Content-Disposition"] == f'attachment; filename="account-{user.uuid}.json"'
+    found = answer.json()
+    assert (found["account"]["email"], found["account"]["first_name"]) == (user.email, "Ann")
+    assert {"ldap"} <= {item["module"] for item in found["sign_in_methods"]}
+    assert [item["project__uuid"] for item in found["memberships"]] == [user.uuid]
+    assert found["tokens"]
+    text = answer.content.decode()
+    assert token not in text
+    assert "argon2" not in text
+    assert "hash" not in text
+
+
+def test_lasting_access_takes_a_fresh_sign_in(client: Client, user: User) -> None:
+    session = client.session
+    session["auth_time"] = 1
+    session.save()
+    for path, data in (("profile/data", None), ("api_access", {"action": "create", "name": "backup", "days": "9"}), ("programs", {"action": "make-key"})):
+        answer = client.get(f"{UI}/{path}") if data is None else client.post(f"{UI}/{path}", data)
+        assert answer.status_code == 302
+        assert "force" in answer.headers["Location"], path
+    assert not user.ec2_credentials.exists()
+    assert not user.api_tokens.filter(name="backup").exists()
+
+
 @pytest.mark.django_db(transaction=True)
 def test_two_users_who_take_one_address_at_once() -> None:
     people = [make_user(f"user{number}@example.org", password=PASSWORD) for number in range(3)]

@@ -15,7 +15,8 @@ from django.utils import timezone
 from synnefo.astakos.models import AuditRecord, AuthPolicyProfile, Group, LoginMethod, PendingIdentity, QueuedMail, User
 from synnefo.astakos.services import login_methods
 from synnefo.astakos.services.user_changes import Changes, modify_user
-from synnefo.common.db import transactional
+from synnefo.common.errors import StateConflict
+from tests.support.commands import run
 from tests.support.identity import PASSWORD, make_user
 from tests.support.sign_in import PROXY, UI, form_fields, institution, messages_of, sign_up, signed_in_as, token_of
 
@@ -450,18 +451,19 @@ def test_the_sign_up_page_offers_who_accepts_new_people(settings_override: Any) 
 
 def test_an_operator_releases_a_stuck_method_but_not_the_last() -> None:
     user = _linked()
-    with pytest.raises(Exception, match="only way"):
-        login_methods.release(user.user_id, "shibboleth")
+    with pytest.raises(StateConflict, match="only way"):
+        modify_user(user.user_id, Changes(release=("shibboleth",)))
+    done = run("user-modify", "--enable-local", "--release-provider", "shibboleth", user.email)
+    assert done.code == 0, done.err
+    assert "1 identities of shibboleth released" in done.err
+    secret = done.out.rpartition(": ")[2].strip()
+    user.refresh_from_db()
+    assert user.check_password(secret)
+    user.login_methods.filter(module="local").update(active=False)
     modify_user(user.user_id, Changes(password=PASSWORD))
-    assert login_methods.release(user.user_id, "shibboleth") == 1
-
-    @transactional()
-    def give_back() -> None:
-        locked = User.objects.select_for_update().get(pk=user.pk)
-        locked.login_methods.filter(module="local").update(active=False)
-        login_methods.enable_local(locked, "unused")
-
-    give_back()
+    again = run("user-modify", "--enable-local", user.email)
+    assert "with the password that is there" in again.err
+    assert "password:" not in again.out
     user.refresh_from_db()
     assert user.check_password(PASSWORD)
     assert user.login_methods.get(module="local").active

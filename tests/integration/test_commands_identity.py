@@ -111,13 +111,18 @@ def test_a_user_from_creation_to_closure() -> None:
         0, "Account verified (Accepted/Active (accepted policy: auto_moderation))\nAccount already accepted\n")
     shown = run("user-show", made["uuid"], "--quota", "--projects", "--output-format", "json").json()
     assert (shown["email"], shown["groups"]) == ("ann@example.org", ["helpdesk"])
-    assert [project["project id"] for project in shown["projects"]] == [made["uuid"]]
+    assert [(row["project id"], row["status"]) for row in shown["memberships"]] == [(made["uuid"], "accepted")]
+    assert shown["owned projects"] == []
+    assert (shown["last login details"], shown["token expiration"], shown["second factor"]) == ("No login info available", None, False)
+    assert "local:" in run("user-list", "--auth-providers").out
     assert "ann@example.org" in run("user-show", str(User.objects.get().pk)).out
     assert run("user-modify", made["uuid"], "--set-inactive", "--inactive-reason", "left").code == 0
     assert User.objects.get().status == "Accepted/Inactive (left) (accepted policy: auto_moderation)"
     assert run("user-modify", made["uuid"], "--accept").code == 1
     assert run("user-modify", made["uuid"], "--delete", "--yes").code == 1
+    assert run("user-modify", made["uuid"], "--set-default-project", "11111111-1111-4111-8111-111111111111").code == 1
     assert run("user-modify", made["uuid"], "--set-active", "--set-admin", "--first-name", "Anna").code == 0
+    assert "Default project set" in run("user-modify", made["uuid"], "--set-default-project", made["uuid"]).err
     assert (User.objects.get().is_superuser, User.objects.get().first_name) == (True, "Anna")
 
 

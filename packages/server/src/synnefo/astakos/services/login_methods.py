@@ -169,12 +169,10 @@ def unlink(user_id: UserID, pk: int) -> str:
     return method.module
 
 
-@transactional()
-def release(user_id: UserID, module: str, *, actor: str = audit.OPERATOR) -> int:
+def release(user: User, module: str, *, actor: str = audit.OPERATOR) -> int:
     """An operator frees the identities of a provider that a user cannot use any more; returns how many. Policies do not
-    count, but an account keeps one way in. Raises `NotFound`, `StateConflict`.
+    count, but an account keeps one way in. Needs the caller's transaction and lock. Raises `NotFound`, `StateConflict`.
     """
-    user = users.lock_user(user_id)
     methods = list(user.login_methods.filter(module=module))
     if not methods:
         raise NotFound(f"The account has no sign-in method {module}.")
@@ -199,13 +197,15 @@ def _drop(user: User, method: LoginMethod, *, actor: str) -> None:
     security_mails.tell(user, f"{providers.describe(method.module).title} was removed from the ways to sign in to your account.")
 
 
-def enable_local(user: User, hashed: str) -> None:
-    """Give (back) the local method, with this password's hash unless a usable one is there. Needs the caller's transaction
-    and lock.
+def enable_local(user: User, hashed: str) -> bool:
+    """Give (back) the local method, with this password's hash unless a usable one is there; returns whether it was set. Needs
+    the caller's transaction and lock.
     """
-    if not user.has_usable_password():
+    needs_password = not user.has_usable_password()
+    if needs_password:
         users.store_password(user, hashed)
     LoginMethod.objects.update_or_create(user=user, module=LOCAL, identifier="", defaults={"active": True})
+    return needs_password
 
 
 # What the profile shows

@@ -64,7 +64,12 @@ def get_project(uuid: str) -> Project:
 
 @transactional()
 def set_default_project(user_id: UserID, uuid: str) -> None:
-    """Make a project the one that pays when the user names none.
+    """As `choose_default`, in a transaction of its own."""
+    choose_default(user_id, uuid)
+
+
+def choose_default(user_id: UserID, uuid: str) -> None:
+    """Make a project the one that pays when the user names none. Needs the caller's transaction.
 
     Raises `NotFound` for a project that does not exist or that he never belonged to, `Forbidden` while he is no accepted
     member, `StateConflict` while the project is not active.

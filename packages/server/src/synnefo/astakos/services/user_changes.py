@@ -9,10 +9,22 @@ from typing import Any
 from django.contrib.auth.hashers import make_password
 
 from synnefo.astakos.models import Group, User
-from synnefo.astakos.services import account_mails, audit, passwords, permissions, second_factors, terms, users
+from synnefo.astakos.services import (
+    account_mails,
+    audit,
+    login_methods,
+    passwords,
+    permissions,
+    projects,
+    second_factors,
+    terms,
+    users,
+)
 from synnefo.common.db import transactional
 from synnefo.common.errors import InvalidInput, NotFound, StateConflict
 from synnefo.common.ids import UserID
+
+LOCAL_ENABLED = "Local sign-in enabled"
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +49,12 @@ class Changes:
     invitations: int | None = None
     sign_terms: bool = False
     reset_second_factor: bool = False
+    default_project: str | None = None
+    """Uuid."""
+    release: tuple[str, ...] = ()
+    """Providers whose identities the user loses."""
+    local_password: str = ""
+    """Enable the local sign-in, with this password if there is none."""
 
     @property
     def is_empty(self) -> bool:
@@ -51,7 +69,8 @@ def modify_user(user_id: UserID, changes: Changes, *, actor: str = audit.OPERATO
     if changes.password is not None:
         passwords.require_acceptable(changes.password, _current(user_id))
         hashed = make_password(changes.password)
-    return _apply(user_id, changes, hashed, actor)
+    local = make_password(changes.local_password) if changes.local_password else ""
+    return _apply(user_id, changes, hashed, local, actor)
 
 
 @transactional()
@@ -77,7 +96,7 @@ def _current(user_id: UserID) -> User:
 
 
 @transactional()
-def _apply(user_id: UserID, changes: Changes, hashed: str, actor: str) -> list[str]:
+def _apply(user_id: UserID, changes: Changes, hashed: str, local: str, actor: str) -> list[str]:
     user = users.lock_user(user_id)
     before = _shown(user)
     done: list[str] = []
@@ -86,9 +105,14 @@ def _apply(user_id: UserID, changes: Changes, hashed: str, actor: str) -> list[s
         user.save(update_fields=["is_superuser", "updated_at"])
         done.append(f"{user.email} is {'now' if changes.set_admin else 'no longer'} an administrator")
     done += _moderate(user, changes)
+    if changes.default_project is not None:
+        projects.choose_default(user_id, changes.default_project)
+        user.default_project = changes.default_project.lower()
+        done.append(f"Default project set to {user.default_project}")
     done += _switch(user, changes)
     done += _describe(user, changes, hashed)
     done += _permit(user, changes)
+    done += _methods(user, changes, local, actor)
     done += _sign(user) if changes.sign_terms else []
     if changes.reset_second_factor:
         done.append("Second factor switched off" if second_factors.reset(user) else "There was no second factor")
@@ -99,7 +123,7 @@ def _apply(user_id: UserID, changes: Changes, hashed: str, actor: str) -> list[s
 def _shown(user: User) -> dict[str, Any]:
     """What the audit log compares; no secret is in it."""
     return {"email": user.email, "first_name": user.first_name, "last_name": user.last_name, "admin": user.is_superuser,
-            "status": user.status, "groups": sorted(user.groups.values_list("name", flat=True)),
+            "status": user.status, "default_project": user.default_project, "groups": sorted(user.groups.values_list("name", flat=True)),
             "permissions": permissions.own(user)}
 
 
@@ -173,6 +197,13 @@ def _describe(user: User, changes: Changes, hashed: str) -> list[str]:
         users.change_email(user, changes.email)
         done.append(f"E-mail changed to {user.email}")
     return done
+
+
+def _methods(user: User, changes: Changes, local: str, actor: str) -> list[str]:
+    done = []
+    if local:
+        done.append(LOCAL_ENABLED if login_methods.enable_local(user, local) else f"{LOCAL_ENABLED}, with the password that is there")
+    return done + [f"{login_methods.release(user, module, actor=actor)} identities of {module} released" for module in changes.release]
 
 
 def _sign(user: User) -> list[str]:

@@ -285,6 +285,12 @@ def change_email(user: User, email: str) -> None:
         raise AlreadyExists(f"There is already an account with the e-mail {email}.") from error
 
 
+def last_logins(user: User) -> str:
+    """When each way to sign in was used last, newest first. No query when `login_methods` are loaded."""
+    used = sorted(((method.last_login_at, method.module) for method in user.login_methods.all() if method.last_login_at), reverse=True)
+    return ", ".join(f"[{module}] {when:%Y-%m-%d %H:%M}" for when, module in used) or "No login info available"
+
+
 @transactional()
 def delete_account(user_id: UserID) -> None:
     """Only accounts that were never accepted disappear. One transaction of its own. Raises `NotFound`, `StateConflict`."""

@@ -17,7 +17,7 @@ from django.views.decorators.http import require_http_methods
 
 from synnefo.astakos.models import ApiToken, User
 from synnefo.astakos.services import client_files, memberships, tokens
-from synnefo.astakos.ui.guards import has_required_methods, signed_in
+from synnefo.astakos.ui.guards import ask_again, has_required_methods, is_recent, signed_in
 from synnefo.common.errors import DomainError, NotFound
 from synnefo.common.settings import conf
 
@@ -50,7 +50,7 @@ def page(request: HttpRequest) -> HttpResponse:
     if request.method != "POST":
         return _shown(request, TokenForm(user=user))
     if request.POST.get("action") == "create":
-        return _create(request, user)
+        return _create(request, user) if is_recent(request) else ask_again(request, request.path)
     return _revoke(request, user) if request.POST.get("action") == "revoke" else _shown(request, TokenForm(user=user), status=400)
 
 

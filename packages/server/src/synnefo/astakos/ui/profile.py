@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import cast
 
 from django.contrib import messages
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
 from django.shortcuts import render
 from django.urls import reverse
 from django.views.decorators.cache import never_cache
@@ -14,9 +14,9 @@ from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods
 
 from synnefo.astakos.models import EmailChange, User
-from synnefo.astakos.services import email_changes, login_methods, own_password, user_changes
+from synnefo.astakos.services import email_changes, login_methods, own_data, own_password, user_changes
 from synnefo.astakos.ui.forms import EmailForm, ProfileForm
-from synnefo.astakos.ui.guards import ask_again, is_recent, signed_in
+from synnefo.astakos.ui.guards import ask_again, is_recent, recent_sign_in_required, signed_in
 from synnefo.astakos.ui.redirects import safe_next
 from synnefo.common.errors import AlreadyExists, DomainError, InvalidInput, NotFound, RateLimited, Unauthenticated
 from synnefo.common.middleware import client_ip
@@ -52,6 +52,16 @@ def _shown(request: HttpRequest, user: User, form: ProfileForm) -> HttpResponse:
         "may_invite": conf.ASTAKOS_INVITATIONS_ENABLED,
         "links": [(label, url) for label, url in conf.ASTAKOS_PROFILE_EXTRA_LINKS.items() if url.startswith(("https://", "http://", "/"))]}
     return render(request, "astakos/profile/page.html", context, status=400 if form.errors else 200)
+
+
+@never_cache
+@recent_sign_in_required("astakos-profile")
+@require_http_methods(["GET", "HEAD"])
+def data(request: HttpRequest) -> HttpResponse:
+    """All that is kept about the user, as a file."""
+    user = cast(User, request.user)
+    return JsonResponse(own_data.of(user), json_dumps_params={"indent": 2, "ensure_ascii": False},
+                        headers={"Content-Disposition": f'attachment; filename="account-{user.uuid}.json"'})
 
 
 @sensitive_post_parameters("password")

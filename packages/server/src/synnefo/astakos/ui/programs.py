@@ -20,10 +20,14 @@ from django.views.decorators.http import require_http_methods
 from synnefo.astakos.models import ApiToken
 from synnefo.astakos.services import app_credentials, client_files, ec2, memberships, tokens
 from synnefo.astakos.services.oauth2 import grants, scopes
+from synnefo.astakos.ui.guards import ask_again, is_recent
 from synnefo.astakos.ui.redirects import login_redirect
 from synnefo.common.errors import DomainError, NotFound, Unauthenticated
 
 MAX_DAYS = 3650
+
+MAKING = {"create", "make-key"}
+"""What gives lasting access, and so takes a sign-in that is not long ago."""
 
 
 class CredentialForm(forms.Form):
@@ -54,6 +58,8 @@ def page(request: HttpRequest) -> HttpResponse:
     if request.method != "POST":
         return _shown(request, token, form)
     action = request.POST.get("action", "")
+    if action in MAKING and not is_recent(request):
+        return ask_again(request, request.path)
     if action == "create":
         return _create(request, token, form)
     return _change(request, token, action)

@@ -61,6 +61,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("local/password_reset/done", own_password.sent, name="astakos-reset-sent"),
     path("local/reset/confirm/<str:uuid>/<str:secret>/", own_password.reset, name="astakos-reset-confirm"),
     path("profile", profile.page, name="astakos-profile"),
+    path("profile/data", profile.data, name="astakos-own-data"),
     path("email_change", profile.change_email, name="astakos-email-change"),
     path("email_change/confirm/<str:secret>", profile.confirm_email, name="astakos-email-confirm"),
     path("remove_auth_provider/<int:pk>", login_methods.remove, name="astakos-remove-method"),

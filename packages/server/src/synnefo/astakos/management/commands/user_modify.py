@@ -7,7 +7,7 @@ from django.core.management.base import CommandParser
 
 from synnefo.astakos.models import Resource, User
 from synnefo.astakos.services import base_quota, passwords, tokens, users
-from synnefo.astakos.services.user_changes import Changes, modify_user
+from synnefo.astakos.services.user_changes import LOCAL_ENABLED, Changes, modify_user
 from synnefo.common.commands import BaseCommand, CommandError, add_confirmation, amount
 
 
@@ -47,6 +47,10 @@ class Command(BaseCommand):
         parser.add_argument("--level", type=_count, default=None, metavar="N", help="Level for invitations.")
         parser.add_argument("--invitations", type=_count, default=None, metavar="N", help="How many people the user may still invite.")
         parser.add_argument("--reset-2fa", action="store_true", help="Switch off the second factor of somebody who has lost it.")
+        parser.add_argument("--set-default-project", default=None, metavar="UUID", help="The project that pays when the user names none.")
+        parser.add_argument("--release-provider", action="append", default=[], metavar="PROVIDER",
+                            help="Unlink the user's identities of a sign-in provider. May be repeated.")
+        parser.add_argument("--enable-local", action="store_true", help="Enable sign-in by password; prints a new one if there is none.")
         parser.add_argument("--sign-terms", action="store_true", help="The user agreed to the newest terms of use.")
         parser.add_argument("--delete", action="store_true", help="Delete an account that was never accepted.")
         add_confirmation(parser)
@@ -63,11 +67,15 @@ class Command(BaseCommand):
             self._delete(user, options)
             return
         password = passwords.new_password() if options["renew_password"] else options["password"]
-        changes = self._changes(options, password)
+        local = passwords.new_password() if options["enable_local"] else ""
+        changes = self._changes(options, password, local)
         quotas = self._quotas(options)
         if not changes.is_empty or not (quotas or options["renew_token"]):
-            for line in modify_user(user.user_id, changes):
+            done = modify_user(user.user_id, changes)
+            for line in done:
                 self.note(line)
+            if LOCAL_ENABLED in done:  # with the new password
+                self.line(f"User's new password: {self.secret(local)}")
         if quotas:
             base_quota.set_for_users([user], quotas)
             self.note(f"Base quota of {user.email} changed")
@@ -76,9 +84,10 @@ class Command(BaseCommand):
         if options["renew_token"]:
             self.line(f"User's new token: {self.secret(tokens.replace_all(user.user_id).secret)}")
 
-    def _changes(self, options: dict[str, Any], password: str | None) -> Changes:
-        if password is not None:
-            self.secret(password)
+    def _changes(self, options: dict[str, Any], password: str | None, local: str) -> Changes:
+        for text in (password, local):
+            if text:
+                self.secret(text)
         return Changes(
             set_admin=options["admin"], reject_reason=options["reject_reason"] if options["reject"] else None,
             verify=options["verify"], accept=options["accept"], active=options["active"],
@@ -86,7 +95,8 @@ class Command(BaseCommand):
             last_name=options["last_name"], email=options["set_email"], add_groups=tuple(options["add_group"]),
             delete_groups=tuple(options["delete_group"]), add_permissions=tuple(options["add_permission"]),
             delete_permissions=tuple(options["delete_permission"]),
-            level=options["level"], invitations=options["invitations"], sign_terms=options["sign_terms"], reset_second_factor=options["reset_2fa"])
+            level=options["level"], invitations=options["invitations"], sign_terms=options["sign_terms"], reset_second_factor=options["reset_2fa"],
+            default_project=options["set_default_project"], release=tuple(options["release_provider"]), local_password=local)
 
     def _quotas(self, options: dict[str, Any]) -> dict[str, int]:
         known = set(Resource.objects.values_list("name", flat=True)) if options["base_quota"] else set()

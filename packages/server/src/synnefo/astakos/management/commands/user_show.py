@@ -1,15 +1,22 @@
 from __future__ import annotations
 
+import datetime
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, ClassVar
 
 from django.core.management.base import CommandParser
 
 from synnefo.astakos.models import Resource, User
-from synnefo.astakos.services import memberships, permissions, quotas, tokens, users
+from synnefo.astakos.services import permissions, quotas, second_factors, terms, tokens, users
+from synnefo.astakos.services.project_status import pending_application, status_of
 from synnefo.common.commands import Amount, Field, ShowCommand
 
 Section = tuple[str, Sequence[str], Iterable[Sequence[Any]]]
+
+
+def _token_expiry(user: User) -> datetime.datetime | None:
+    primary = tokens.primary_of(user)
+    return None if primary is None else primary.expires_at
 
 
 class Command(ShowCommand):
@@ -27,7 +34,11 @@ class Command(ShowCommand):
         "groups": Field(lambda user: [group.name for group in user.groups.all()], ""),
         "permissions": Field(permissions.own, ""), "group permissions": Field(permissions.of_groups, ""),
         "providers": Field(lambda user: [str(method) for method in user.login_methods.all() if method.active], ""),
-        "username": Field("username", ""),
+        "username": Field("username", ""), "activation sent": Field("verification_sent_at", ""),
+        "last login details": Field(users.last_logins, ""), "token expiration": Field(_token_expiry, ""),
+        "level": Field("level", ""), "invitations": Field("invitations", ""),
+        "signed terms": Field(terms.has_signed, ""), "terms signed at": Field("signed_terms_at", ""),
+        "second factor": Field(second_factors.is_on, ""),
     }
 
     def add_show_arguments(self, parser: CommandParser) -> None:
@@ -43,8 +54,12 @@ class Command(ShowCommand):
         if options["quota"]:
             shown.append(("quota", ("source", "resource", "limit", "usage"), _quota(found)))
         if options["projects"]:
-            shown.append(("projects", ("project id", "name", "owner"),
-                          [(item.project_id, item.name, item.is_owner) for item in memberships.all_memberships(found)]))
+            owned = found.projects_owned.select_related("last_application").order_by("pk")
+            shown += [
+                ("owned projects", ("project id", "name", "status", "pending application"),
+                 [(item.uuid, item.realname, status_of(item), pending_application(item)) for item in owned]),
+                ("memberships", ("project id", "name", "status"),
+                 list(found.memberships.order_by("pk").values_list("project__uuid", "project__realname", "state")))]
         if options["tokens"]:
             shown.append(("tokens", ("id", "name", "prefix", "expires", "last used"),
                           [(item.pk, item.name, item.prefix, item.expires_at, item.last_used_at)
