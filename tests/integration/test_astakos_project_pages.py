@@ -13,6 +13,7 @@ from synnefo.astakos.services.project_definitions import Definition
 from synnefo.common import ports
 from synnefo.common.ids import ProjectID
 from tests.support.projects import apply_for, assert_limits, define_resources, person, running
+from tests.support.quota import resource
 
 pytestmark = pytest.mark.django_db
 ROOT = "/astakos/ui/projects"
@@ -51,7 +52,7 @@ def test_a_request_is_made_and_accepted_and_the_member_removed(ann: User) -> Non
     path = f"{ROOT}/{project.uuid}/memberships/{membership.pk}"
     assert guest.post(f"{path}/accept").status_code == 403
     assert "accepted now" in owner.post(f"{path}/accept", follow=True).content.decode()
-    assert "cyclades.vm" in guest.get(f"{ROOT}/{project.uuid}").content.decode()
+    assert "Machines" in guest.get(f"{ROOT}/{project.uuid}").content.decode()
     assert owner.post(f"{path}/remove").status_code == 302
     membership.refresh_from_db()
     assert membership.state == "removed"
@@ -105,7 +106,7 @@ def test_those_who_decide_see_what_a_change_changes(ann: User, settings_override
     assert f"{ROOT}/app/{last.pk}" in old
     assert "Approve" not in old
     inbox = admin.get(f"{ROOT}/applications").content.decode()
-    assert "cyclades.vm: 9" in inbox
+    assert "Machines: 9" in inbox
     assert "<td>4</td><td>9</td>" in inbox
     assert _client(ann).get(f"{ROOT}/app/{last.pk}").status_code == 200
     stranger = _client(person("eve"))
@@ -132,6 +133,28 @@ def test_the_owner_sees_what_each_member_uses(ann: User) -> None:
     assert [(line[0], line[1], line[column]) for line in lines[1:]] == [("bob@example.org", "yes", "1"), ("eve@example.org", "no", "3")]
     for path in ("", "/usage", "/pending"):
         assert _client(bob).get(f"{ROOT}/{project.uuid}/members{path}").status_code == 403
+
+
+def test_operators_choose_how_resources_are_called(ann: User, settings_override: Callable[..., None]) -> None:
+    resource("acme.licence")
+    settings_override(ASTAKOS_RESOURCES_META={"cyclades.vm": {"verbose_name": "Computers", "help_text": "Virtual ones."}, "acme.licence": {"group": "compute", "order": -1}})
+    page = _client(ann).get(f"{ROOT}/add").content.decode()
+    for text in ("Computers", "Virtual ones.", 'aria-label="Computers, together"'):
+        assert text in page
+    assert page.index("acme.licence") < page.index("Computers")
+    assert ">Compute<" in page
+
+
+def test_long_lists_have_pages(ann: User, settings_override: Callable[..., None]) -> None:
+    settings_override(ASTAKOS_PAGINATE_BY=1)
+    project = running(ann)
+    for name in ("bob", "eve"):
+        project_members.join(person(name), project.uuid)
+    owner = _client(ann)
+    assert "bob@example.org" in owner.get(f"{ROOT}/{project.uuid}/members").content.decode()
+    page = owner.get(f"{ROOT}/{project.uuid}/members?page=2").content.decode()
+    assert "eve@example.org" in page
+    assert "bob@example.org" not in page
 
 
 def test_private_projects_are_closed_to_others(ann: User) -> None:

@@ -91,6 +91,8 @@ _declare("ASTAKOS_KAMAKI_CONFIG_CLOUD_NAME", Annotated[str, Field(pattern=r"^[A-
 _declare("ASTAKOS_JSONP_ENABLED", bool, True, "Answer the menu and the list of services as JSONP too, for older pages.")
 _declare("ASTAKOS_STRICT_PROVISIONS", bool, True,
          "Refuse commissions that charge members without charging their project alike.")
+_declare("ASTAKOS_PAGINATE_BY", Annotated[int, Field(ge=1, le=1000)], 50, "Rows of a page of projects, members or applications.")
+_declare("ASTAKOS_PAGINATE_BY_ALL", Annotated[int, Field(ge=1, le=1000)], 50, "The same where projects of everybody are listed.")
 _declare("ASTAKOS_RESOURCE_CACHE_TIMEOUT", Annotated[int, Field(ge=0)], 60,
          "How long the list of visible resources is kept.", unit="seconds")
 _declare("ASTAKOS_SERVICES", dict[str, Any], {},

@@ -62,6 +62,8 @@ for _image, _place in (("FAVICON", "the tabs of browsers"), ("DASHBOARD_LOGO", "
                        ("COMPUTE_LOGO", "pages of machines and networks"), ("CONSOLE_LOGO", "the console of a machine"),
                        ("STORAGE_LOGO", "pages of files")):
     _declare(f"BRANDING_{_image}_URL", str, "", f"The image for {_place}, as an address; wins over BRANDING_IMAGE_MEDIA_URL.")
+_declare("ASTAKOS_RESOURCES_META", dict[str, dict[str, Any]], {},
+         "How resources are shown: {name: {verbose_name, group (storage, compute, network, accounts or another), help_text, order}}.")
 _declare("UI_USAGE_THRESHOLDS", tuple[int, int], (75, 90), "From which percentages on usage is shown as much, and as critical.")
 _declare("ASTAKOS_USAGE_UPDATE_INTERVAL", int, 5000, "How often the usage page looks again.", unit="milliseconds")
 _declare("CLOUDBAR_ACTIVE", bool, True, "Link in the bar at the top of pages to the components whose pages are on other sites.")

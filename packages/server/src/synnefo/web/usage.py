@@ -6,28 +6,19 @@ from typing import Any
 
 from django.template.defaultfilters import filesizeformat
 
+from synnefo.common import resource_texts
 from synnefo.common.ports import INFINITE
 from synnefo.common.settings import conf
 
-# In the order people look for them; what is not named here comes last, by name.
-LABELS = {
-    "pithos.diskspace": "Storage space", "cyclades.disk": "Disk", "cyclades.cpu": "CPUs in use", "cyclades.ram": "RAM in use",
-    "cyclades.vm": "Machines", "cyclades.network.private": "Private networks", "cyclades.floating_ip": "Floating IPs",
-}
-GROUPS = (("pithos.", "Storage"), ("cyclades.network", "Network"), ("cyclades.floating", "Network"), ("cyclades.", "Compute"),
-          ("astakos.", "Accounts"), ("", "Other"))
-"""Headings by how the names of resources begin."""
 ENDED = {"terminated": "ended", "suspended": "suspended", "deleted": "deleted"}
 
 
 def bars(quotas: dict[str, dict[str, Any]], resources: dict[str, Any], own_project: str) -> list[dict[str, Any]]:
     """One entry a project, the user's own first: {name, resources: [{label, text, percent, kind}]}."""
-    order = {name: index for index, name in enumerate(LABELS)}
     projects = []
     for project, holdings in sorted(quotas.items(), key=lambda item: (item[0] != own_project, item[0])):
-        names = sorted(holdings, key=lambda name: (order.get(name, len(order)), name))
-        shown = [_bar(name, holdings[name], (resources.get(name) or {}).get("unit")) for name in names
-                 if holdings[name]["limit"] or holdings[name]["usage"]]
+        shown = [_bar(text.label, holdings[text.name], (resources.get(text.name) or {}).get("unit")) for text in resource_texts.in_order(holdings)
+                 if holdings[text.name]["limit"] or holdings[text.name]["usage"]]
         projects.append({"name": "My quota" if project == own_project else project, "resources": shown})
     return projects
 
@@ -39,16 +30,15 @@ def groups(quotas: dict[str, dict[str, Any]], resources: dict[str, Any], project
     `projects`: what the API tells of those that the user has to do with. What is neither allowed nor used is left out, unless
     `with_all`; so is a project that has ended and holds nothing.
     """
-    order = {name: index for index, name in enumerate(LABELS)}
-    names = sorted({name for holdings in quotas.values() for name in holdings}, key=lambda name: (order.get(name, len(order)), name))
-    found: dict[str, list[dict[str, Any]]] = {title: [] for _, title in GROUPS}
-    for name in names:
-        lines = [_line(name, holdings[name], (resources.get(name) or {}).get("unit"), project, projects.get(project), own_project)
+    found: dict[str, list[dict[str, Any]]] = {}
+    for text in resource_texts.in_order({name for holdings in quotas.values() for name in holdings}):
+        name, unit = text.name, (resources.get(text.name) or {}).get("unit")
+        lines = [_line(text.label, holdings[name], unit, project, projects.get(project), own_project)
                  for project, holdings in quotas.items() if name in holdings and (with_all or _counts(holdings[name], projects.get(project)))]
         if lines:
-            title = next(title for start, title in GROUPS if name.startswith(start))
-            found[title].append({"name": name, "label": LABELS.get(name, name), "lines": sorted(lines, key=lambda line: (not line["is_own"], line["name"].lower()))})
-    return [{"title": title, "resources": rows} for title, rows in found.items() if rows]
+            lines.sort(key=lambda line: (not line["is_own"], line["name"].lower()))
+            found.setdefault(text.heading, []).append({"name": name, "label": text.label, "help": text.help, "lines": lines})
+    return [{"title": title, "resources": rows} for title, rows in found.items()]
 
 
 def _counts(holding: dict[str, int], project: dict[str, Any] | None) -> bool:
@@ -56,22 +46,21 @@ def _counts(holding: dict[str, int], project: dict[str, Any] | None) -> bool:
     return bool(holding["usage"] or (holding["limit"] and not has_ended))
 
 
-def _line(name: str, holding: dict[str, int], unit: str | None, uuid: str, project: dict[str, Any] | None, own_project: str) -> dict[str, Any]:
+def _line(label: str, holding: dict[str, int], unit: str | None, uuid: str, project: dict[str, Any] | None, own_project: str) -> dict[str, Any]:
     show = filesizeformat if unit == "bytes" else str
     left, together = holding["limit"] - holding["usage"], holding["project_limit"] - holding["project_usage"]
     is_own = uuid == own_project
     state = ENDED.get(project["state"], "") if project is not None else "" if is_own else "not a member any more"
     is_tight = not is_own and not state and together < left and together < INFINITE
-    return {**_bar(name, holding, unit), "uuid": uuid, "is_own": is_own, "name": "My quota" if is_own else project["name"] if project else uuid,
+    return {**_bar(label, holding, unit), "uuid": uuid, "is_own": is_own, "name": "My quota" if is_own else project["name"] if project else uuid,
             "state": state, "share": 100 * holding["usage"] / holding["limit"] if 0 < holding["limit"] < INFINITE else None,
             "warning": f"Only {show(max(0, together))} left in the project: others use the rest." if is_tight else "",
             "is_over": holding["usage"] > holding["limit"]}
 
 
-def _bar(name: str, holding: dict[str, int], unit: str | None) -> dict[str, Any]:
+def _bar(label: str, holding: dict[str, int], unit: str | None) -> dict[str, Any]:
     limit, usage = holding["limit"], holding["usage"]
     show = filesizeformat if unit == "bytes" else str
-    label = LABELS.get(name, name)
     if limit >= INFINITE:
         return {"label": label, "text": f"{show(usage)} (unlimited)", "percent": None, "kind": ""}
     if usage > limit:

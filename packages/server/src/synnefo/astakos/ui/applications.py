@@ -19,9 +19,11 @@ from synnefo.astakos.models import (
     User,
 )
 from synnefo.astakos.services import applications, project_definitions, project_rules
-from synnefo.astakos.ui.project_frame import PAGE, amount_text, project_page, user_of
+from synnefo.astakos.ui.project_frame import amount_text, project_page, user_of
+from synnefo.common import resource_texts
 from synnefo.common.errors import Forbidden
 from synnefo.common.ports import INFINITE
+from synnefo.common.settings import conf
 
 LABELS = {"owner": "Owner", "homepage": "Homepage", "description": "Description", "end_date": "Ends", "join_policy": "Joining",
           "leave_policy": "Leaving", "max_members": "Members at most", "private": "Private"}
@@ -40,7 +42,7 @@ def described(application: ProjectApplication) -> dict[str, Any]:
         if value not in (None, "", application.applicant) and value != now:
             rows.append((LABELS[name], _in_words(name, now), _in_words(name, value)))
     known = {item.resource_id: item for item in project.quotas.select_related("resource")} if is_change else {}
-    rows += [(item.resource.name, _limits(known[item.resource_id]) if item.resource_id in known else "", _limits(item))
+    rows += [(resource_texts.of(item.resource.name).label, _limits(known[item.resource_id]) if item.resource_id in known else "", _limits(item))
              for item in application.quotas.select_related("resource").order_by("resource__name")]
     return {"row": application, "rows": rows, "is_change": is_change}
 
@@ -88,9 +90,9 @@ def inbox(request: HttpRequest) -> HttpResponse:
     """Applications that wait, oldest first, and what projects may use already, for administrators."""
     project_rules.require_admin(user_of(request))
     waiting = ProjectApplication.objects.filter(state=ApplicationState.PENDING).select_related("project", "applicant").order_by("issued_at", "pk")
-    page = Paginator(waiting.prefetch_related("quotas__resource"), PAGE).get_page(request.GET.get("page"))
-    lines = [{"row": item, "asked": [f"{quota.resource.name}: {amount_text(quota.project_capacity, quota.resource.unit)}"
-                                     for quota in sorted(item.quotas.all(), key=lambda quota: quota.resource.name)]} for item in page]
+    page = Paginator(waiting.prefetch_related("quotas__resource"), conf.ASTAKOS_PAGINATE_BY).get_page(request.GET.get("page"))
+    lines = [{"row": item, "asked": [f"{resource_texts.of(quota.resource.name).label}: {amount_text(quota.project_capacity, quota.resource.unit)}"
+                                     for quota in sorted(item.quotas.all(), key=lambda quota: resource_texts.of(quota.resource.name).order)]} for item in page]
     return render(request, "astakos/projects/inbox.html", {"lines": lines, "page": page, "totals": _totals()})
 
 
@@ -99,5 +101,5 @@ def _totals() -> list[tuple[str, str, str]]:
     given, asked = (dict(rows.filter(project_capacity__lt=INFINITE).values_list("resource").annotate(total=Sum("project_capacity"))) for rows in (
         ProjectResourceQuota.objects.filter(project__state=ProjectState.ACTIVE, project__is_base=False),
         ApplicationQuota.objects.filter(application__state=ApplicationState.PENDING)))
-    found = Resource.objects.filter(pk__in=asked).order_by("name")
-    return [(item.name, amount_text(given.get(item.pk, 0), item.unit), amount_text(asked[item.pk], item.unit)) for item in found]
+    found = sorted(Resource.objects.filter(pk__in=asked), key=lambda row: resource_texts.of(row.name).order)
+    return [(resource_texts.of(item.name).label, amount_text(given.get(item.pk, 0), item.unit), amount_text(asked[item.pk], item.unit)) for item in found]

@@ -15,13 +15,13 @@ from synnefo.astakos.api.project_requests import ProjectRequest
 from synnefo.astakos.models import Project, Resource
 from synnefo.astakos.services.applications import Hints
 from synnefo.astakos.services.project_definitions import Definition
+from synnefo.common import resource_texts
 from synnefo.common.commands.values import Amount, amount, format_amount
 from synnefo.common.errors import InvalidInput
 from synnefo.common.ports import INFINITE
 
 TOTAL, MEMBER = "total", "member"
 DEFAULT_LIFE = datetime.timedelta(days=180)
-GROUPS = (("pithos.", "Storage"), ("cyclades.network", "Network"), ("cyclades.floating", "Network"), ("cyclades.", "Compute"), ("", "Other"))
 JOIN = [("auto", "Everybody may join"), ("moderated", "The owner accepts each"), ("closed", "Nobody joins by himself")]
 LEAVE = [("auto", "Members may leave"), ("moderated", "The owner lets each go"), ("closed", "Nobody leaves by himself")]
 HINT = "A number, with K, M, G or T for bytes, or inf."
@@ -42,7 +42,7 @@ class ProjectForm(forms.Form):
 
     def __init__(self, data: Any = None, *, project: Project | None = None) -> None:
         self.project = project
-        self.resources = list(Resource.objects.filter(ui_visible=True).order_by("name"))
+        self.resources = sorted(Resource.objects.filter(ui_visible=True), key=lambda row: resource_texts.of(row.name).order)
         super().__init__(data, initial=self._initial(), label_suffix="")
         if project is None:
             self.fields["join_policy"].choices = JOIN[:2]  # type: ignore[attr-defined]
@@ -52,8 +52,8 @@ class ProjectForm(forms.Form):
         for resource in self.resources:
             for part, label in ((TOTAL, "together"), (MEMBER, "each member")):
                 self.fields[_key(part, resource)] = forms.CharField(
-                    label=f"{resource.name} {label}", max_length=40, required=False,
-                    widget=forms.TextInput(attrs={"inputmode": "text", "aria-label": f"{resource.name}, {label}"}))
+                    label=f"{resource_texts.of(resource.name).label} {label}", max_length=40, required=False,
+                    widget=forms.TextInput(attrs={"inputmode": "text", "aria-label": f"{resource_texts.of(resource.name).label}, {label}"}))
 
     def _initial(self) -> dict[str, Any]:
         project = self.project
@@ -73,8 +73,9 @@ class ProjectForm(forms.Form):
         """Resources under headings: each with its two fields."""
         rows: dict[str, list[dict[str, Any]]] = {}
         for resource in self.resources:
-            title = next(title for start, title in GROUPS if resource.name.startswith(start))
-            rows.setdefault(title, []).append({"resource": resource, "total": self[_key(TOTAL, resource)], "member": self[_key(MEMBER, resource)]})
+            text = resource_texts.of(resource.name)
+            rows.setdefault(text.heading, []).append({
+                "text": text, "resource": resource, "total": self[_key(TOTAL, resource)], "member": self[_key(MEMBER, resource)]})
         return list(rows.items())
 
     def plain_fields(self) -> Iterator[forms.BoundField]:
@@ -161,7 +162,7 @@ class ProjectForm(forms.Form):
             if resource.name in definition.resources:
                 member, total = definition.resources[resource.name]
                 old = [initial.get(_key(part, resource), "") for part in (TOTAL, MEMBER)]
-                rows.append((resource.name, _pair(*old) if old[0] else "", _pair(_shown(total, resource.unit), _shown(member, resource.unit))))
+                rows.append((resource_texts.of(resource.name).label, _pair(*old) if old[0] else "", _pair(_shown(total, resource.unit), _shown(member, resource.unit))))
         return rows
 
 

@@ -22,8 +22,6 @@ from synnefo.common.errors import DomainError, Forbidden, NotFound
 from synnefo.common.ports import INFINITE
 from synnefo.common.settings import conf
 
-PAGE = 50
-"""Rows of a table."""
 type_page = Callable[..., HttpResponse]
 
 

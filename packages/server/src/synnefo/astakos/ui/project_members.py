@@ -14,9 +14,11 @@ from django.shortcuts import redirect, render
 
 from synnefo.astakos.models import SEATED, MembershipState, Project, ProjectMembership, User
 from synnefo.astakos.services import project_members, project_rules, projects, quotas
-from synnefo.astakos.ui.project_frame import PAGE, amount_text, project_page, user_of
+from synnefo.astakos.ui.project_frame import amount_text, project_page, user_of
 from synnefo.astakos.ui.projects import LABELS, MAX_EMAILS
+from synnefo.common import resource_texts
 from synnefo.common.errors import DomainError, NotFound
+from synnefo.common.settings import conf
 
 TABS = {"all": ("All", (*SEATED, MembershipState.REQUESTED)), "approved": ("Members", SEATED),
         "pending": ("Waiting", (MembershipState.REQUESTED, MembershipState.LEAVE_REQUESTED))}
@@ -40,7 +42,7 @@ def _managed(request: HttpRequest, uuid: str) -> Project:
 def members(request: HttpRequest, uuid: str, tab: str = "all") -> HttpResponse:
     project = _managed(request, uuid)
     counts = project.memberships.aggregate(**{name: Count("pk", filter=Q(state__in=states)) for name, (_, states) in TABS.items()})
-    found = Paginator(_rows(project, TABS[tab][1]), PAGE).get_page(request.GET.get("page"))
+    found = Paginator(_rows(project, TABS[tab][1]), conf.ASTAKOS_PAGINATE_BY).get_page(request.GET.get("page"))
     is_admin = project_rules.is_admin(user_of(request))
     lines = []
     for row in found:
@@ -85,7 +87,8 @@ def act_on_several(request: HttpRequest, uuid: str, action: str) -> HttpResponse
 def usage(request: HttpRequest, uuid: str) -> HttpResponse:
     """What each member uses of the project, by `sort` (a resource); former members stay listed while they use something. `format=csv`: as a file."""
     project = _managed(request, uuid)
-    resources = [row.resource for row in project.quotas.select_related("resource").filter(resource__ui_visible=True).order_by("resource__name")]
+    resources = [row.resource for row in sorted(project.quotas.select_related("resource").filter(resource__ui_visible=True),
+                                                key=lambda row: resource_texts.of(row.resource.name).order)]
     names = [item.name for item in resources]
     seated = dict(project.memberships.filter(state__in=SEATED).values_list("user__uuid", "user__email"))
     found = {str(uuid): used.get(cast(Any, project.uuid), {}) for uuid, used in quotas.stream_usages(project_ids=[project.uuid], resources=names)}
@@ -97,9 +100,9 @@ def usage(request: HttpRequest, uuid: str) -> HttpResponse:
     lines.sort(key=lambda line: line[0] if column is None else (-line[2][column], line[0]))
     if request.GET.get("format") == "csv":
         return _as_csv(project, names, lines)
-    page = Paginator(lines, PAGE).get_page(request.GET.get("page"))
+    page = Paginator(lines, conf.ASTAKOS_PAGINATE_BY).get_page(request.GET.get("page"))
     shown = [(email, is_member, [amount_text(value, item.unit) for value, item in zip(values, resources, strict=True)]) for email, is_member, values in page]
-    return render(request, "astakos/projects/usage.html", {"project": project, "names": names, "lines": shown, "page": page, "sort": chosen if column is not None else ""})
+    return render(request, "astakos/projects/usage.html", {"project": project, "columns": [(name, resource_texts.of(name).label) for name in names], "lines": shown, "page": page, "sort": chosen if column is not None else ""})
 
 
 def _as_csv(project: Project, names: list[str], lines: list[tuple[str, bool, list[int]]]) -> HttpResponse:

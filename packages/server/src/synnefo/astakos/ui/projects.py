@@ -24,8 +24,10 @@ from synnefo.astakos.models import (
 from synnefo.astakos.services import applications, project_members, project_rules, projects, quotas
 from synnefo.astakos.services.project_status import pending_application, status_of
 from synnefo.astakos.ui.applications import answers, described
-from synnefo.astakos.ui.project_frame import PAGE, amount_text, project_page, user_of
+from synnefo.astakos.ui.project_frame import amount_text, project_page, user_of
+from synnefo.common import resource_texts
 from synnefo.common.errors import NotFound, StateConflict
+from synnefo.common.settings import conf
 
 MAX_EMAILS = 200
 ANSWERS: Mapping[str, tuple[Callable[..., None], str]] = {
@@ -57,14 +59,14 @@ def search(request: HttpRequest) -> HttpResponse:
     return _listed(request, rows.filter(realname__icontains=text) if text else rows, is_search=True, text=text)
 
 
-def _listed(request: HttpRequest, rows: Any, **context: Any) -> HttpResponse:
+def _listed(request: HttpRequest, rows: Any, *, is_search: bool, is_admin: bool = False, text: str = "") -> HttpResponse:
     counts = {"members": Count("memberships", filter=Q(memberships__state__in=SEATED)),
               "waiting": Count("memberships", filter=Q(memberships__state=MembershipState.REQUESTED))}
-    found = Paginator(rows.select_related("owner", "last_application").annotate(**counts).order_by("-pk"), PAGE).get_page(request.GET.get("page"))
+    found = Paginator(rows.select_related("owner", "last_application").annotate(**counts).order_by("-pk"), conf.ASTAKOS_PAGINATE_BY_ALL if is_search or is_admin else conf.ASTAKOS_PAGINATE_BY).get_page(request.GET.get("page"))
     mine = dict(ProjectMembership.objects.filter(user=user_of(request), project__in=list(found)).values_list("project_id", "state"))
     lines = [{"project": item, "status": status_of(item), "mine": mine.get(item.pk, "").replace("_", " "), "is_owner": item.owner_id == user_of(request).pk,
               "is_changing": item.state != ProjectState.UNINITIALIZED and pending_application(item) is not None} for item in found]
-    return render(request, "astakos/projects/list.html", {"lines": lines, "page": found, **context})
+    return render(request, "astakos/projects/list.html", {"lines": lines, "page": found, "is_search": is_search, "is_admin": is_admin, "text": text})
 
 
 @project_page("GET", "HEAD", "POST")
@@ -100,9 +102,9 @@ def _application(user: User, project: Project, *, is_admin: bool) -> dict[str, A
 
 
 def _limits(project: Project, *, with_usage: bool) -> list[dict[str, str]]:
-    rows = list(project.quotas.select_related("resource").filter(resource__ui_visible=True).order_by("resource__name"))
+    rows = sorted(project.quotas.select_related("resource").filter(resource__ui_visible=True), key=lambda row: resource_texts.of(row.resource.name).order)
     usage = quotas.project_quotas([project.uuid], [item.resource.name for item in rows]).get(project.uuid, {}) if with_usage else {}
-    return [{"name": item.resource.name, "member": amount_text(item.member_capacity, item.resource.unit),
+    return [{"name": resource_texts.of(item.resource.name).label, "member": amount_text(item.member_capacity, item.resource.unit),
              "project": amount_text(item.project_capacity, item.resource.unit),
              "usage": amount_text(usage.get(item.resource.name, {}).get("project_usage", 0), item.resource.unit)} for item in rows]
 
