@@ -11,7 +11,7 @@ from django.core.cache import cache
 from django.utils import timezone
 
 from synnefo.astakos.models import ApiToken
-from synnefo.astakos.services import users
+from synnefo.astakos.services import tokens, users
 from tests.support.identity import (
     PASSWORD,
     V3,
@@ -202,6 +202,16 @@ def test_show_check_and_revoke_a_token() -> None:
     assert api.call("DELETE", f"{V3}/auth/tokens", **{"X-Subject-Token": subject}).status_code == 204
     assert api.get(f"{V3}/auth/tokens", **{"X-Subject-Token": subject}).status_code == 404
     assert Http(subject).get(f"{V3}/auth/projects").status_code == 401
+
+
+def test_an_account_always_has_a_primary_token() -> None:
+    user = make_user()
+    primary = tokens.renew_primary(user.user_id).secret
+    assert Http(primary).call("DELETE", f"{V3}/auth/tokens", **{"X-Subject-Token": primary}).status_code == 204
+    assert Http(primary).get(f"{V3}/auth/projects").status_code == 401
+    new = tokens.primary_of(user)
+    assert new is not None
+    assert Http(tokens.shown_secret(new)).get(f"{V3}/auth/projects").status_code == 200
 
 
 def test_who_may_look_at_a_token() -> None:

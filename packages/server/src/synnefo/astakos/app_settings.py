@@ -140,3 +140,7 @@ _declare("PROJECT_CREATION_RECIPIENTS", _Staff | None, None,
          "Who hears of new project applications; unset is PROJECT_NOTIFICATIONS_RECIPIENTS.")
 _declare("PROJECT_MODIFICATION_RECIPIENTS", _Staff | None, None,
          "Who hears of applications to change projects; unset is PROJECT_NOTIFICATIONS_RECIPIENTS.")
+
+conf.declare_obsolete("ASTAKOS_SKIP_EMAIL_VERIFICATION", "set ASTAKOS_AUTH_PROVIDER_LOCAL_AUTOVERIFY_POLICY")
+conf.declare_obsolete("ASTAKOS_SITENAME", "set BRANDING_SERVICE_NAME")
+conf.declare_obsolete("ASTAKOS_DEFAULT_FROM_EMAIL", "set SERVER_EMAIL")

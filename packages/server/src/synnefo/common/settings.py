@@ -55,6 +55,7 @@ class Registry:
     def __init__(self) -> None:
         self._settings: dict[str, Setting] = {}
         self._families: list[tuple[re.Pattern[str], Setting]] = []
+        self._obsolete: dict[str, str] = {}
         self._values: dict[str, _Value] = {}
         self.warnings: list[str] = []
 
@@ -76,6 +77,10 @@ class Registry:
         setting = Setting(pattern, type_, None, help_, service, secret=secret)
         if all(known.name != pattern for _, known in self._families):
             self._families.append((re.compile(pattern), setting))
+
+    def declare_obsolete(self, name: str, advice: str) -> None:
+        """A name of old installations that means nothing now; `advice` tells what to do in its place."""
+        self._obsolete[name] = advice
 
     def find(self, name: str) -> Any:
         """The value of a setting of a family, None while it is not set."""
@@ -131,6 +136,9 @@ class Registry:
     def _apply(self, name: str, value: Any, origin: str, problems: list[str]) -> None:
         setting = self._setting(name)
         if setting is None:
+            if name in self._obsolete:
+                self.warnings.append(f"{origin}: {name} is obsolete: {self._obsolete[name]}")
+                return
             close = difflib.get_close_matches(name, self._settings, n=1)
             hint = f"; did you mean {close[0]}?" if close else ""
             self.warnings.append(f"{origin}: unknown setting {name}{hint}")

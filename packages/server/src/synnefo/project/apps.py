@@ -7,7 +7,7 @@ class ProjectConfig(AppConfig):
 
     def ready(self) -> None:
         from synnefo.common import logging
-        from synnefo.project import wiring
+        from synnefo.project import checks, wiring  # noqa: F401 - the checks register themselves
 
         logging.configure()
         wiring.connect()

@@ -329,7 +329,7 @@ def revoke(request: HttpRequest) -> HttpResponseBase:
     caller = tokens.find_token(own) if own != secret else None
     if caller is not None:
         app_credentials.require_manager(caller)
-    tokens.revoke(token)
+    tokens.end(token)
     return no_content()
 
 

@@ -309,6 +309,17 @@ def revoke(token: ApiToken, *, actor: str = "") -> None:
     log.info("token.revoked", user=token.user.uuid, hashed=token.token_hash[:12])
 
 
+def end(token: ApiToken) -> None:
+    """Revoke it. The account always has a primary token: another takes its place, and sessions go on. Repeatable."""
+    if token.kind != TokenKind.PRIMARY:
+        revoke(token)
+        return
+    with transaction.atomic():
+        user = lock_user(token.user.user_id)
+        if ApiToken.objects.filter(pk=token.pk, revoked_at=None).exists():  # no other request was first
+            replace_primary(user, flush=False)
+
+
 def revoke_named(user: User, token_id: int) -> None:
     """Raises `NotFound`."""
     token = ApiToken.objects.select_related("user").filter(
