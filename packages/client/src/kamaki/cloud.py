@@ -45,6 +45,16 @@ class Cloud:
     def account_url(self) -> str:
         return self.endpoint("account")
 
+    @cached_property
+    def service_account(self) -> Transport:
+        """The account API for a service's token, which has no user: its address is in the catalogue that everybody may read."""
+        if "account" in self.endpoints:
+            return self._root.at(self.endpoints["account"])
+        for service in Identity.catalog_at(self._root):
+            if service["type"] == "account":
+                return self._root.at(_versioned(service["endpoints"][0]))
+        raise errors.UsageError("This cloud has no service of type account.")
+
     def endpoint(self, service_type: str) -> str:
         """Public URL of a service, with its version. Raises `UsageError` when the cloud does not offer it."""
         if service_type in self.endpoints:

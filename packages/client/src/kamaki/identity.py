@@ -25,6 +25,11 @@ class Identity:
         body = {"auth": {"token": {"id": root.token}}}
         return dict(root.json("POST", "/tokens", json=body)["access"])
 
+    @staticmethod
+    def catalog_at(root: Transport) -> list[dict[str, Any]]:
+        """The services of the cloud, without a token."""
+        return list(root.json("POST", "/tokens")["access"]["serviceCatalog"])
+
     def authenticate(self) -> dict[str, Any]:
         return self.authenticate_at(self.root)
 

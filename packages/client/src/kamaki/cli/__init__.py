@@ -10,6 +10,7 @@ import typer
 
 from kamaki import errors
 from kamaki.cli import (
+    commissions,
     configuration,
     containers,
     files,
@@ -25,7 +26,7 @@ from kamaki.cli.output import stderr
 
 app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, rich_markup_mode="rich",
                   help="Command line of Synnefo clouds.", context_settings={"help_option_names": ["-h", "--help"]})
-for module in (configuration, identity, projects, containers, files, images, flavors, networks, servers):
+for module in (configuration, identity, projects, commissions, containers, files, images, flavors, networks, servers):
     for name, group in module.GROUPS.items():
         app.add_typer(group, name=name)
 
