@@ -110,7 +110,7 @@ def test_a_change_asks_for_what_differs(owner: User) -> None:
     assert "Nobody joins by himself" in page
     assert "20 together, 5 for each member" in page
     assert "40 together, 5 for each member" in page
-    assert DISK not in re.sub(r'name="[^"]*"', "", page)
+    assert "Disk" not in re.sub(r'name="[^"]*"', "", page)
     client.post(f"{UI}/projects/{project.uuid}/modify", {**hidden(page), "step": "submit"})
     application = ProjectApplication.objects.latest("pk")
     assert (application.is_modification, application.name, application.join_policy, application.end_date) == (True, None, "closed", None)
@@ -120,6 +120,24 @@ def test_a_change_asks_for_what_differs(owner: User) -> None:
     assert project.quotas.get(resource__name=DISK).project_capacity == 987654321, "shown rounded, kept exact"
     same = client.post(f"{UI}/projects/{project.uuid}/modify", fields | {f"total-{VM}": "40"})
     assert "Nothing is different" in same.content.decode()
+
+
+def test_a_project_is_handed_over(owner: User) -> None:
+    project, heir = running(owner, "one.example.org"), person("heir")
+    client = browser(owner)
+    fields = {"step": "check", "name": "one.example.org", "owner": "nobody@example.org", "homepage": "", "description": "",
+              "end_date": str(project.end_date.date()), "comments": "", "start_date": "", "join_policy": project.join_policy,
+              "leave_policy": project.leave_policy, "max_members": "inf"}
+    refused = client.post(f"{UI}/projects/{project.uuid}/modify", fields)
+    assert refused.status_code == 400
+    assert "no active user of this e-mail" in refused.content.decode()
+    page = client.post(f"{UI}/projects/{project.uuid}/modify", fields | {"owner": "HEIR@example.org"}).content.decode()
+    assert heir.email in page
+    client.post(f"{UI}/projects/{project.uuid}/modify", {**hidden(page), "step": "submit"})
+    applications.approve(None, ProjectApplication.objects.latest("pk").pk)
+    project.refresh_from_db()
+    assert project.owner == heir
+    assert client.get(f"{UI}/projects/{project.uuid}/modify").status_code == 403
 
 
 def test_who_may_change_a_project(owner: User, settings_override: Any) -> None:

@@ -12,7 +12,7 @@ from django.utils import timezone
 from pydantic import ValidationError
 
 from synnefo.astakos.api.project_requests import ProjectRequest
-from synnefo.astakos.models import Project, Resource
+from synnefo.astakos.models import Project, Resource, User
 from synnefo.astakos.services.applications import Hints
 from synnefo.astakos.services.project_definitions import Definition
 from synnefo.common import resource_texts
@@ -31,6 +31,7 @@ class ProjectForm(forms.Form):
     """`project` is the one that changes; without it the project is new. `limits_only`: system projects keep their details."""
 
     name = forms.CharField(label="Name", max_length=80, help_text="Like a domain, for example group.example.org.")
+    owner = forms.EmailField(label="Owner", required=False, help_text="The e-mail of a user, to hand the project over.")
     homepage = forms.CharField(label="Homepage", max_length=255, required=False, widget=forms.URLInput)
     description = forms.CharField(label="Description", max_length=4096, required=False, widget=forms.Textarea(attrs={"rows": 3}))
     start_date = forms.DateField(label="Starts", required=False, widget=forms.DateInput(attrs={"type": "date"}, format="%Y-%m-%d"))
@@ -46,8 +47,9 @@ class ProjectForm(forms.Form):
         super().__init__(data, initial=self._initial(), label_suffix="")
         if project is None:
             self.fields["join_policy"].choices = JOIN[:2]  # type: ignore[attr-defined]
+            del self.fields["owner"]
         elif project.is_base:
-            for name in ("name", "homepage", "description"):
+            for name in ("name", "owner", "homepage", "description"):
                 del self.fields[name]
         for resource in self.resources:
             for part, label in ((TOTAL, "together"), (MEMBER, "each member")):
@@ -61,7 +63,7 @@ class ProjectForm(forms.Form):
             return {"end_date": (timezone.now() + DEFAULT_LIFE).date(), "join_policy": "moderated", "leave_policy": "auto", "max_members": "inf"}
         known = {item.resource_id: item for item in project.quotas.all()}
         found: dict[str, Any] = {
-            "name": project.realname, "homepage": project.homepage, "description": project.description, "end_date": project.end_date.date(),
+            "name": project.realname, "owner": "" if project.owner is None else project.owner.email, "homepage": project.homepage, "description": project.description, "end_date": project.end_date.date(),
             "join_policy": project.join_policy, "leave_policy": project.leave_policy, "max_members": _shown(project.max_members, "")}
         for resource in self.resources:
             if resource.pk in known:
@@ -81,6 +83,12 @@ class ProjectForm(forms.Form):
     def plain_fields(self) -> Iterator[forms.BoundField]:
         """All but the resources."""
         return (self[name] for name in self.fields if not name.startswith((TOTAL, MEMBER)))
+
+    def clean_owner(self) -> str:
+        email = str(self.cleaned_data["owner"]).lower()
+        if email and not User.objects.filter(email=email, is_active=True).exists():
+            raise forms.ValidationError("There is no active user of this e-mail.")
+        return email
 
     def clean(self) -> dict[str, Any]:
         data = super().clean() or {}
@@ -133,6 +141,8 @@ class ProjectForm(forms.Form):
         body = {name: data[name] for name in names if name in data and (self.project is None or data[name] != initial[name])}
         if self.project is None or data["end_date"] != initial["end_date"]:
             body["end_date"] = f"{data['end_date']}T23:59:59"
+        if data.get("owner") and data["owner"] != initial["owner"]:
+            body["owner"] = User.objects.values_list("uuid", flat=True).get(email=data["owner"])
         body["comments"] = data["comments"]
         if data["start_date"] is not None:
             body["start_date"] = str(data["start_date"])
