@@ -155,6 +155,9 @@ def test_long_lists_have_pages(ann: User, settings_override: Callable[..., None]
     page = owner.get(f"{ROOT}/{project.uuid}/members?page=2").content.decode()
     assert "eve@example.org" in page
     assert "bob@example.org" not in page
+    assert 'href="?page=1"' in page
+    usage = owner.get(f"{ROOT}/{project.uuid}/members/usage?sort=cyclades.vm").content.decode()
+    assert 'href="?page=2&amp;sort=cyclades.vm"' in usage
 
 
 def test_private_projects_are_closed_to_others(ann: User) -> None:

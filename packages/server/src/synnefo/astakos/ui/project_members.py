@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 from typing import Any, cast
+from urllib.parse import quote
 
 from django.contrib import messages
 from django.core.paginator import Paginator
@@ -102,7 +103,9 @@ def usage(request: HttpRequest, uuid: str) -> HttpResponse:
         return _as_csv(project, names, lines)
     page = Paginator(lines, conf.ASTAKOS_PAGINATE_BY).get_page(request.GET.get("page"))
     shown = [(email, is_member, [amount_text(value, item.unit) for value, item in zip(values, resources, strict=True)]) for email, is_member, values in page]
-    return render(request, "astakos/projects/usage.html", {"project": project, "columns": [(name, resource_texts.of(name).label) for name in names], "lines": shown, "page": page, "sort": chosen if column is not None else ""})
+    return render(request, "astakos/projects/usage.html", {
+        "project": project, "columns": [(name, resource_texts.of(name).label) for name in names], "lines": shown, "page": page,
+        "sort": chosen if column is not None else "", "query": f"&sort={quote(chosen)}" if column is not None else ""})
 
 
 def _as_csv(project: Project, names: list[str], lines: list[tuple[str, bool, list[int]]]) -> HttpResponse:

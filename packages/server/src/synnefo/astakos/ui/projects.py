@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from typing import Any
+from urllib.parse import quote
 
 from django.contrib import messages
 from django.core.paginator import Paginator
@@ -66,7 +67,8 @@ def _listed(request: HttpRequest, rows: Any, *, is_search: bool, is_admin: bool 
     mine = dict(ProjectMembership.objects.filter(user=user_of(request), project__in=list(found)).values_list("project_id", "state"))
     lines = [{"project": item, "status": status_of(item), "mine": mine.get(item.pk, "").replace("_", " "), "is_owner": item.owner_id == user_of(request).pk,
               "is_changing": item.state != ProjectState.UNINITIALIZED and pending_application(item) is not None} for item in found]
-    return render(request, "astakos/projects/list.html", {"lines": lines, "page": found, "is_search": is_search, "is_admin": is_admin, "text": text})
+    return render(request, "astakos/projects/list.html", {"lines": lines, "page": found, "query": f"&q={quote(text)}" if text else "",
+                  "is_search": is_search, "is_admin": is_admin, "text": text})
 
 
 @project_page("GET", "HEAD", "POST")
